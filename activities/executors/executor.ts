@@ -1,0 +1,86 @@
+import type { ResolvedImage } from '../../sdk/protocol/messages.js';
+import type { ImageSpec } from '../../sdk/image.js';
+import type { StepSpec } from '../../sdk/step.js';
+
+/** Whose execution this is: on containers as labels, on processes as environment. */
+export type ExecutionIdentity = {
+  /** Id of this state directory: two installations on one engine never touch each other's. */
+  readonly installation: string;
+  readonly run: string;
+  readonly step: string;
+  readonly attempt: number;
+  /** Digest of spec and input. */
+  readonly key: string;
+};
+
+/** One attempt, its folder already laid out on this host by docs/step-contract.md. */
+export type Execution = ExecutionIdentity & {
+  readonly spec: StepSpec;
+  readonly image: ResolvedImage | undefined;
+  /** Program and arguments, given where the step sees its folder, source and bundle. */
+  readonly command: (seen: SeenPaths) => readonly string[];
+  /** Host folder that holds input.json, in/, out/, checkpoint/, events.jsonl, secrets/. */
+  readonly folder: string;
+  /** Host folder with the source, or undefined. */
+  readonly source: string | undefined;
+  /** Host file with a function step's bundle, or undefined. */
+  readonly code: string | undefined;
+  /** Host file that output is written to, a line at a time: `<ISO time> <out|err> <text>`, secrets masked. */
+  readonly log: string;
+  /** Values of the declared secrets; files are made of them on tmpfs where the host has one. */
+  readonly secrets: readonly { readonly name: string; readonly value: string; readonly env: boolean }[];
+};
+
+/** The step's own view: container paths, or host paths for a process. */
+export type SeenPaths = {
+  readonly folder: string;
+  readonly source: string | undefined;
+  readonly code: string | undefined;
+};
+
+export type ExecutionEnd = {
+  /** Why it ended. `exited` also covers a non-zero code. `cancelled`: the signal aborted. */
+  readonly reason: 'exited' | 'out-of-memory' | 'timeout' | 'disk-limit' | 'cancelled';
+  readonly exitCode: number | undefined;
+  /** Time from start to end of the program, ms. */
+  readonly durationMs: number;
+  readonly cpuSeconds: number | undefined;
+  readonly peakMemoryBytes: number | undefined;
+  /** `name==version` of the packages its requirements resolved to. */
+  readonly packages: readonly string[] | undefined;
+};
+
+export type ImageRequest = {
+  readonly image: ImageSpec;
+  /** Source with a `requirements.txt`: the image is derived from base and lock, built once. */
+  readonly requirements: string | undefined;
+  /** Host folder of `image.build`'s context. */
+  readonly context: string | undefined;
+};
+
+/** Runs one attempt's program: the only thing that differs between Docker and a process on the host. */
+export interface Executor {
+  readonly kind: 'docker' | 'process';
+  /** Undefined when it can run steps here; else one sentence saying why not and what to do. */
+  unavailable(options?: { readonly signal?: AbortSignal }): Promise<string | undefined>;
+  /**
+   * Runs the program to its end and returns how it ended; throws only when the executor itself fails. On abort the program
+   * is stopped (SIGTERM, then SIGKILL after 10 s) before it returns. Nothing of it is left behind.
+   * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed
+   */
+  execute(execution: Execution, options: ExecuteOptions): Promise<ExecutionEnd>;
+}
+
+export type ExecuteOptions = {
+  readonly signal: AbortSignal;
+  /** Called with words such as `pulling 40 %`. */ readonly onDetail?: (detail: string) => void;
+};
+
+/** What only an executor with images can do. */
+export interface ImageResolver {
+  /**
+   * The image's id: there already, pulled with the user's credentials, derived or built.
+   * @throws ImageNotFound, ImageBuildFailed, DependenciesFailed, DockerUnavailable
+   */
+  resolve(request: ImageRequest, options: ExecuteOptions): Promise<ResolvedImage>;
+}

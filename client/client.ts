@@ -1,0 +1,86 @@
+import type { z } from 'zod';
+import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
+import type { Duration } from '../sdk/duration.js';
+import type { Pipeline } from '../sdk/pipeline.js';
+import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
+import type { RunView } from './views.js';
+
+export type StartOptions = {
+  /** Starting twice with one id is one run. Default: `<pipeline>-<date>-<time>-<random>`. */
+  readonly runId?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Longest time of the whole run; overrides the pipeline's. */
+  readonly timeout?: Duration;
+};
+
+export type LogLine = {
+  readonly path: string;
+  readonly attempt: number;
+  readonly at: string;
+  readonly stream: 'out' | 'err';
+  readonly text: string;
+};
+
+/** What a dry run found: empty problems mean that a start would be accepted. */
+export type DryRun = {
+  readonly pipeline: string;
+  readonly build: string;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly executor: string;
+    readonly image?: string;
+    readonly detail: string;
+  }[];
+  readonly problems: readonly { readonly code: string; readonly message: string }[];
+};
+
+export interface RunHandle<O = unknown> {
+  readonly id: string;
+  /** The run as it stands. @throws UnknownRun */
+  view(): Promise<RunView>;
+  /** A view now and on each change (looked for every `interval` ms, default 250) until the run is closed or `signal` aborts. */
+  watch(options?: { readonly interval?: number; readonly signal?: AbortSignal }): AsyncIterable<RunView>;
+  /** Waits for the end. @throws RunFailed, RunCancelled, RunTimeout or the error that ended the run */
+  result(options?: { readonly signal?: AbortSignal }): Promise<O>;
+  /** Answers an open gate. @throws UnknownGate, DecisionRefused */
+  decide(
+    gate: string,
+    answer: { readonly decision: 'approved' | 'rejected'; readonly by?: string; readonly reason?: string },
+  ): Promise<void>;
+  cancel(options?: { readonly reason?: string }): Promise<void>;
+  /** Lines of one step or of all, oldest first; with `follow` until the run is closed. */
+  logs(options?: {
+    readonly step?: string;
+    readonly attempt?: number;
+    readonly follow?: boolean;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<LogLine>;
+}
+
+/** The door for applications: start, watch, signal and read runs from any Node program. */
+export interface MillraceClient extends AsyncDisposable {
+  /**
+   * Starts a run on the current build.
+   * @throws InvalidInput naming each field, UnknownPipeline with the nearest name, NoBuild, TemporalUnavailable, RunExists
+   */
+  start<I extends z.ZodType, O>(
+    pipeline: Pipeline<I, O>,
+    input: z.input<I>,
+    options?: StartOptions,
+  ): Promise<RunHandle<O>>;
+  start(pipeline: string, input: unknown, options?: StartOptions): Promise<RunHandle>;
+  /** Checks input, images, secrets and capacity without starting. */
+  dryRun(pipeline: Pipeline | string, input: unknown): Promise<DryRun>;
+  run(id: string): RunHandle;
+  runs(filter?: RunFilter): Promise<readonly RunRecord[]>;
+  /** Stores a file or folder, to be given as input. @param options.kind default `dataset` */
+  upload<K extends ArtifactKind = 'dataset'>(
+    path: string,
+    options?: { readonly kind?: K },
+  ): Promise<ArtifactRef<K>>;
+  /** Writes an artifact's content to a path that does not exist yet. */
+  download(artifact: ArtifactRef, path: string): Promise<void>;
+  models(): Promise<readonly ModelRecord[]>;
+  model(name: string): Promise<ModelRecord>;
+  currentBuild(): Promise<BuildRecord>;
+}

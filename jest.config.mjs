@@ -1,0 +1,32 @@
+const transform = {
+  '^.+\\.[mc]?[tj]s$': [
+    '@swc/jest',
+    {
+      jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
+      module: { type: 'commonjs' },
+      sourceMaps: 'inline',
+    },
+  ],
+};
+const common = {
+  rootDir: '.',
+  testEnvironment: 'node',
+  transform,
+  // Our own sources and the few ESM-only packages are compiled to CommonJS; everything else is left alone.
+  transformIgnorePatterns: ['/node_modules/(?!(chokidar|readdirp|@clack|is-unicode-supported)/)', '/dist/'],
+  moduleNameMapper: {
+    '^millrace$': '<rootDir>/sdk/index.ts',
+    '^millrace/client$': '<rootDir>/client/index.ts',
+    '^millrace/worker$': '<rootDir>/workers/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '/\\.millrace/'],
+};
+export default {
+  projects: ['unit', 'replay', 'e2e'].map((name) => ({
+    ...common,
+    displayName: name,
+    testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+    ...(name === 'unit' ? {} : { setupFilesAfterEnv: ['<rootDir>/test/support/long-timeout.ts'] }),
+  })),
+};

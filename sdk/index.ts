@@ -1,0 +1,38 @@
+export { dataset, directory, file, model, report } from './artifact.js';
+export type { ArtifactKind, ArtifactRef, ArtifactSchema, Digest } from './artifact.js';
+export { step } from './step.js';
+export type {
+  Isolation,
+  LocalArtifact,
+  Resources,
+  RetryPolicy,
+  Step,
+  StepContext,
+  StepHandler,
+} from './step.js';
+export { pipeline } from './pipeline.js';
+export type { Pipeline } from './pipeline.js';
+export { image } from './image.js';
+export { atLeast, atMost, gate, warn, within } from './gate.js';
+export type { Check, CheckOutcome, GateOutcome } from './gate.js';
+export { approval } from './approval.js';
+export type { ApprovalDecision, ApprovalOptions } from './approval.js';
+export { promote, register } from './registry.js';
+export type { AliasChange, ModelVersion } from './registry.js';
+export { fetchData, runInfo, sleep } from './words.js';
+export type { Duration } from './duration.js';
+export type { Bytes } from './bytes.js';
+export {
+  ApprovalExpired,
+  ApprovalRejected,
+  GateFailed,
+  isMillraceError,
+  MillraceError,
+  OutOfMemory,
+  RunCancelled,
+  StepCancelled,
+  StepFailed,
+  StepOutputInvalid,
+  StepOutputMissing,
+  StepTimeout,
+} from './errors.js';

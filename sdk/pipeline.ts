@@ -1,0 +1,60 @@
+import type { z } from 'zod';
+import type { Duration } from './duration.js';
+import { durationMs } from './duration.js';
+import { currentRuntime } from './runtime.js';
+import { checkName } from './step.js';
+
+export const PIPELINE = Symbol.for('millrace.pipeline');
+
+export type PipelineOptions<I extends z.ZodType> = {
+  /** Unique in the project; also the Temporal workflow type. */
+  readonly name: string;
+  readonly input: I;
+  readonly description?: string;
+  /** Longest time of a whole run, waiting for people included. Default: none. */
+  readonly timeout?: Duration;
+};
+
+export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly input: I;
+  readonly timeoutMs: number | undefined;
+  readonly body: (input: z.output<I>) => Promise<O>;
+};
+
+/** Called inside another pipeline it is a child run, shown in the same tree. */
+export type Pipeline<I extends z.ZodType = z.ZodType, O = unknown> = ((input: z.input<I>) => Promise<O>) & {
+  readonly [PIPELINE]: PipelineDefinition<I, O>;
+};
+
+/**
+ * Declares a pipeline: one deterministic function in a `*.pipeline.ts` file, replayed by Temporal. Its steps, gates and
+ * approvals are plain calls; loops and `Promise.all` are its graph.
+ * @throws DefinitionInvalid naming the option that is wrong
+ */
+export function pipeline<I extends z.ZodType, O>(
+  options: PipelineOptions<I>,
+  body: (input: z.output<I>) => Promise<O>,
+): Pipeline<I, O> {
+  checkName(options.name, 'pipeline');
+  const definition: PipelineDefinition<I, O> = {
+    name: options.name,
+    description: options.description,
+    input: options.input,
+    timeoutMs:
+      options.timeout === undefined
+        ? undefined
+        : durationMs(options.timeout, `timeout\` of pipeline \`${options.name}`),
+    body,
+  };
+  const call = (input: z.input<I>) =>
+    currentRuntime(`Pipeline \`${options.name}\``).pipeline(
+      definition as unknown as PipelineDefinition,
+      input,
+    ) as Promise<O>;
+  return Object.assign(call, { [PIPELINE]: definition });
+}
+
+export const isPipeline = (value: unknown): value is Pipeline =>
+  typeof value === 'function' && PIPELINE in value;

@@ -1,0 +1,133 @@
+import type { ApprovalDecision } from '../approval.js';
+import type { ArtifactKind, ArtifactRef, Digest } from '../artifact.js';
+import type { GateOutcome } from '../gate.js';
+import type { ModelVersion } from '../registry.js';
+import type { RunStatus, StepKind, StepStatus } from '../states.js';
+import type { StepSpec } from '../step.js';
+import type { FailureInfo } from './failure.js';
+
+/** Argument of a run's workflow. */
+export type RunRequest = {
+  readonly run: string;
+  readonly pipeline: string;
+  readonly input: unknown;
+  readonly build: string;
+  readonly queue: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Of a child run: where in the parent it was called. */
+  readonly parent?: { readonly run: string; readonly path: string };
+};
+
+/** A step's place and identity in a run. */
+export type StepPlace = {
+  readonly run: string;
+  /** Name and call order: `train`, `train#2`. */
+  readonly path: string;
+};
+
+/** Where steps of this run execute, decided once at its start. */
+export type RunPlan = {
+  /** `docker` where an engine answers and every image can be had; else `process`, with the reason as warning. */
+  readonly executor: 'docker' | 'process';
+  readonly warning?: string;
+  /** By step name: the image the step runs in. */
+  readonly images: Readonly<Record<string, ResolvedImage>>;
+};
+
+export type ResolvedImage = {
+  /** As written or derived: for people and pulls. */
+  readonly reference: string;
+  /** The engine's image id, `sha256:…`: what runs. */
+  readonly id: Digest;
+  /** The registry's digest where the engine knows one. */
+  readonly repoDigest?: string;
+};
+
+export type StepTask = StepPlace & {
+  readonly v: 1;
+  readonly pipeline: string;
+  readonly build: string;
+  readonly spec: StepSpec;
+  /** Which executor; `worker` for isolation none and inline. */
+  readonly executor: 'docker' | 'process' | 'worker';
+  readonly image?: ResolvedImage;
+  readonly input: unknown;
+};
+
+export type StepResult = {
+  readonly output: Readonly<Record<string, unknown>>;
+};
+
+/** Details of an activity's heartbeat: what people see of a step that is under way. */
+export type StepHeartbeat = {
+  readonly status: 'queued' | 'running';
+  /** `needs 2 cpus`, or the step's own words. */
+  readonly detail?: string;
+  readonly progress?: number;
+  readonly metric?: { readonly name: string; readonly value: number };
+};
+
+export type PlanRequest = {
+  readonly run: string;
+  readonly build: string;
+  readonly specs: readonly StepSpec[];
+};
+
+export type OpenRun = RunRequest & { readonly startedAt: string };
+export type CloseRun = {
+  readonly run: string;
+  readonly status: RunStatus;
+  readonly output?: unknown;
+  readonly failure?: FailureInfo;
+  readonly steps: readonly StepState[];
+};
+
+export type RecordGate = StepPlace & { readonly outcome: GateOutcome; readonly evidence: unknown };
+export type OpenApproval = StepPlace & {
+  readonly gate: string;
+  readonly of: ModelVersion | undefined;
+  readonly evidence: unknown;
+  /** ISO 8601; when the gate expires. */
+  readonly until: string | undefined;
+};
+export type CloseApproval = StepPlace & {
+  readonly gate: string;
+  readonly decision: ApprovalDecision | { readonly decision: 'expired'; readonly at: string };
+};
+export type RegisterTask = StepPlace & {
+  readonly name: string;
+  readonly model: ArtifactRef<'model'>;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly evidence: unknown;
+};
+export type PromoteTask = StepPlace & { readonly version: ModelVersion; readonly alias: string };
+export type FetchTask = StepPlace & { readonly uri: string; readonly kind: ArtifactKind };
+
+/** Argument of the `decide` update. */
+export type Decide = {
+  readonly gate: string;
+  readonly decision: 'approved' | 'rejected';
+  readonly by: string;
+  readonly reason?: string;
+};
+
+/** Answer of the `state` query: the workflow's own view. Whether a step runs or waits for a worker only the service knows. */
+export type RunState = {
+  readonly run: string;
+  readonly pipeline: string;
+  readonly status: RunStatus;
+  readonly plan: RunPlan | undefined;
+  readonly steps: readonly StepState[];
+};
+export type StepState = {
+  readonly path: string;
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly status: StepStatus;
+  /** ISO 8601, UTC. */
+  readonly scheduledAt: string;
+  readonly closedAt?: string;
+  readonly failure?: FailureInfo;
+  /** Approval: what is asked. */
+  readonly gate?: string;
+};

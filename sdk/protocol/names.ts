@@ -1,0 +1,29 @@
+/** Names and shapes that workflows, activities, workers and clients share across Temporal. Changing one breaks open runs. */
+
+/** Memo and search attributes of a run's workflow. */
+export const searchAttributes = {
+  pipeline: 'MillracePipeline',
+  status: 'MillraceStatus',
+  build: 'MillraceBuild',
+} as const;
+
+export const updates = { decide: 'millrace.decide' } as const;
+export const queries = { state: 'millrace.state' } as const;
+
+/** Activities of our own. Any other activity type is a step, named after it. */
+export const activityNames = {
+  openRun: 'millrace.openRun',
+  closeRun: 'millrace.closeRun',
+  planRun: 'millrace.planRun',
+  recordGate: 'millrace.recordGate',
+  openApproval: 'millrace.openApproval',
+  closeApproval: 'millrace.closeApproval',
+  register: 'millrace.register',
+  promote: 'millrace.promote',
+  fetchData: 'millrace.fetchData',
+} as const;
+
+/** Queue of a build's workflows and of its local activities. */
+export const workflowQueue = (queue: string, build: string): string => `${queue}/${build}`;
+/** Queue of step activities, shared by all builds. */
+export const stepQueue = (queue: string): string => `${queue}/steps`;

@@ -1,0 +1,221 @@
+import type { ApprovalDecision } from '../sdk/approval.js';
+import type { ArtifactRef, Digest } from '../sdk/artifact.js';
+import type { GateOutcome } from '../sdk/gate.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import type { RunPlan } from '../sdk/protocol/messages.js';
+import type { AliasChange, ModelVersion } from '../sdk/registry.js';
+import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
+import type { StepSpec } from '../sdk/step.js';
+
+/** All times are ISO 8601 texts in UTC with milliseconds. */
+export type Time = string;
+
+/** A loaded project: its workflow bundle and its pipelines, each by content in the artifact store. */
+export type BuildRecord = {
+  /** Digest of all of it, shortened to 16 hex digits. */
+  readonly id: string;
+  readonly queue: string;
+  readonly createdAt: Time;
+  /** Code that workers replay. */
+  readonly workflowBundle: Digest;
+  /** Code that clients load to check input: the pipelines with their schemas. */
+  readonly nodeBundle: Digest;
+  readonly pipelines: readonly BuildPipeline[];
+  readonly steps: readonly StepSpec[];
+};
+export type BuildPipeline = {
+  readonly name: string;
+  readonly description?: string;
+  /** Steps it can reach by its imports. */ readonly steps: readonly string[];
+};
+
+export type RunRecord = {
+  readonly id: string;
+  readonly pipeline: string;
+  readonly build: string;
+  readonly queue: string;
+  readonly status: RunStatus;
+  readonly input: unknown;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly parent?: { readonly run: string; readonly path: string };
+  readonly plan?: RunPlan;
+  readonly startedAt: Time;
+  readonly closedAt?: Time;
+  readonly output?: unknown;
+  readonly failure?: FailureInfo;
+};
+
+export type StepRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly name: string;
+  readonly kind: StepKind;
+  readonly status: StepStatus;
+  /** What a queued step waits for, or its own words about its progress. */
+  readonly detail?: string;
+  readonly progress?: number;
+  readonly input?: unknown;
+  readonly output?: unknown;
+  readonly failure?: FailureInfo;
+  readonly scheduledAt: Time;
+  readonly closedAt?: Time;
+};
+
+export type AttemptRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly attempt: number;
+  readonly status: AttemptStatus;
+  readonly executor: 'docker' | 'process' | 'worker';
+  readonly image?: string;
+  readonly worker: string;
+  readonly startedAt: Time;
+  readonly closedAt?: Time;
+  readonly exitCode?: number;
+  readonly cpuSeconds?: number;
+  readonly peakMemoryBytes?: number;
+  readonly failure?: FailureInfo;
+  /** The attempt's log, stored when it closed. */
+  readonly log?: Digest;
+  /** Resolved packages of its requirements. */
+  readonly packages?: readonly string[];
+};
+
+export type MetricRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly value: number;
+  readonly index?: number;
+  readonly at: Time;
+};
+
+/** That a run made or read content: the ground lineage stands on. */
+export type ArtifactRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly direction: 'input' | 'output';
+  /** Field of the step's input or output: `table`, `models/0`. */
+  readonly field: string;
+  readonly artifact: ArtifactRef;
+  readonly at: Time;
+};
+
+export type GateRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly outcome: GateOutcome;
+  readonly evidence: unknown;
+  readonly at: Time;
+};
+
+export type ApprovalRecord = {
+  readonly run: string;
+  readonly path: string;
+  readonly gate: string;
+  readonly of?: ModelVersion;
+  readonly evidence: unknown;
+  readonly openedAt: Time;
+  readonly until?: Time;
+  readonly status: 'open' | 'approved' | 'rejected' | 'expired' | 'cancelled';
+  readonly decision?: ApprovalDecision;
+};
+
+export type VersionRecord = ModelVersion & {
+  readonly run: string;
+  readonly path: string;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly evidence: unknown;
+  readonly createdAt: Time;
+};
+
+export type AliasRecord = {
+  readonly name: string;
+  readonly alias: string;
+  readonly version: number;
+  readonly at: Time;
+  readonly run: string;
+};
+export type ModelRecord = {
+  readonly name: string;
+  readonly versions: readonly VersionRecord[];
+  readonly aliases: readonly AliasRecord[];
+};
+
+export type RunFilter = {
+  readonly pipeline?: string;
+  readonly status?: RunStatus;
+  /** All of these. */
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly since?: Time;
+  /** Child runs of this run. Without it only runs that have no parent. */
+  readonly parent?: string;
+  /** Newest first; default 50. */
+  readonly limit?: number;
+};
+
+/**
+ * What lasts of runs, steps and models after Temporal's retention. A projection: everything but builds and models is
+ * written from what Temporal decides, and may be written twice or late. Each call is one transaction; calls that say
+ * "upsert" leave fields that are absent as they were. A closed step or attempt is never reopened by a late upsert of
+ * `queued`, `running`, `waiting` or `retrying`, unless its attempt number is higher.
+ */
+export interface Catalog extends AsyncDisposable {
+  readonly location: string;
+
+  publishBuild(build: BuildRecord): Promise<void>;
+  /** The build that new runs of the queue start on: the one published last. */
+  currentBuild(queue: string): Promise<BuildRecord | undefined>;
+  build(id: string): Promise<BuildRecord | undefined>;
+
+  /** Inserts a run; one that is there stays as it is. @returns whether it was new */
+  insertRun(run: RunRecord): Promise<boolean>;
+  updateRun(run: Pick<RunRecord, 'id'> & Partial<RunRecord>): Promise<void>;
+  run(id: string): Promise<RunRecord | undefined>;
+  runs(filter: RunFilter): Promise<readonly RunRecord[]>;
+  /** Runs not closed, child runs too. */
+  openRuns(queue: string): Promise<readonly RunRecord[]>;
+
+  /** Upserts steps, attempts, metrics and artifact edges together. */
+  project(rows: ProjectedRows): Promise<void>;
+  /** In order of scheduling. */
+  steps(run: string): Promise<readonly StepRecord[]>;
+  attempts(run: string, path?: string): Promise<readonly AttemptRecord[]>;
+  metrics(run: string, path?: string): Promise<readonly MetricRecord[]>;
+  artifacts(run: string): Promise<readonly ArtifactRecord[]>;
+
+  recordGate(gate: GateRecord): Promise<void>;
+  gates(run: string): Promise<readonly GateRecord[]>;
+  openApproval(approval: ApprovalRecord): Promise<void>;
+  closeApproval(
+    closed: Pick<ApprovalRecord, 'run' | 'path' | 'status'> & { readonly decision?: ApprovalDecision },
+  ): Promise<void>;
+  approvals(filter: {
+    readonly run?: string;
+    readonly status?: ApprovalRecord['status'];
+  }): Promise<readonly ApprovalRecord[]>;
+
+  /** Idempotent by (run, path); the number is taken in the same transaction. */
+  registerVersion(version: Omit<VersionRecord, 'version'>): Promise<VersionRecord>;
+  /** Idempotent by (run, path). @throws UnknownModel when there is no such version */
+  setAlias(change: {
+    readonly run: string;
+    readonly path: string;
+    readonly name: string;
+    readonly version: number;
+    readonly alias: string;
+    readonly at: Time;
+  }): Promise<AliasChange>;
+  models(): Promise<readonly ModelRecord[]>;
+  model(name: string): Promise<ModelRecord | undefined>;
+  /** Newest first. */
+  aliasHistory(name: string, alias: string): Promise<readonly AliasRecord[]>;
+}
+
+export type ProjectedRows = {
+  readonly steps?: readonly StepRecord[];
+  readonly attempts?: readonly AttemptRecord[];
+  readonly metrics?: readonly MetricRecord[];
+  readonly artifacts?: readonly ArtifactRecord[];
+};
