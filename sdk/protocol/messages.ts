@@ -73,7 +73,9 @@ export type PlanRequest = {
   readonly specs: readonly StepSpec[];
 };
 
-export type OpenRun = RunRequest & { readonly startedAt: string };
+export type OpenRun = RunRequest & { readonly startedAt: string; readonly specs: readonly StepSpec[] };
+/** Without a plan an image must be pulled or built first. */
+export type OpenedRun = { readonly plan?: RunPlan };
 export type CloseRun = {
   readonly run: string;
   readonly status: RunStatus;

@@ -1,0 +1,56 @@
+import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { isMillraceError } from '../errors.js';
+import { contract, contractEnv, exitCodes } from '../step-contract.js';
+import type { StepEvent } from '../step-contract.js';
+import type { StepDefinition } from '../step.js';
+import { STEP } from '../step.js';
+import { runHandler } from './run-handler.js';
+
+export const STEP_DEFINITION: typeof STEP = STEP;
+
+/** The main program of a function step in a container or process: the step contract from inside, in Node. */
+export async function main(definition: StepDefinition): Promise<void> {
+  const folder = required(contractEnv.folder);
+  const abort = new AbortController();
+  process.once('SIGTERM', () => abort.abort());
+  const emit = (event: StepEvent) =>
+    appendFileSync(path.join(folder, contract.events), `${JSON.stringify(event)}\n`);
+  try {
+    const input: unknown = JSON.parse(readFileSync(path.join(folder, contract.input), 'utf8'));
+    const { values, moved } = await runHandler(definition, input, {
+      run: required(contractEnv.run),
+      step: required(contractEnv.step),
+      attempt: Number(required(contractEnv.attempt)),
+      folder: () => folder,
+      emit,
+      signal: abort.signal,
+    });
+    for (const [name, from] of Object.entries(moved)) moveTo(from, path.join(folder, contract.outputs, name));
+    writeFileSync(path.join(folder, contract.output), JSON.stringify(values));
+    process.exitCode = 0;
+  } catch (error) {
+    const retryable = !(isMillraceError(error) && error.fields['retryable'] === false);
+    console.error(error);
+    emit({
+      type: 'failure',
+      message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+      retryable,
+      at: new Date().toISOString(),
+    });
+    process.exitCode = retryable ? 1 : exitCodes.nonRetryable;
+  }
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined)
+    throw new Error(`${name} is not set: this program runs as a Millrace step (docs/step-contract.md).`);
+  return value;
+}
+
+function moveTo(from: string, to: string): void {
+  if (from === to) return;
+  cpSync(from, to, { recursive: true, dereference: true });
+  rmSync(from, { recursive: true, force: true });
+}

@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { Metafile } from 'esbuild';
+import { BuildFailed, DuplicateName, StepOutsideStepsFile } from '../../sdk/errors.js';
+import type { PipelineDefinition } from '../../sdk/pipeline.js';
+import { isPipeline, PIPELINE } from '../../sdk/pipeline.js';
+import type { StepSpec } from '../../sdk/step.js';
+import { collectSteps } from '../../sdk/step.js';
+import type { ArtifactStore, StoredArtifact } from '../../store/artifact-store.js';
+import type { BuildRecord, Catalog } from '../../store/catalog.js';
+import { loadCode } from './load-code.js';
+import type { LoadedStep } from './load-steps.js';
+import { loadSteps } from './load-steps.js';
+import { findProjectFiles, stepsFile } from './project-files.js';
+import { bundleStep } from './step-bundle.js';
+import { bundleWorkflows } from './workflow-bundle.js';
+import type { PipelineExport, ProxiedStep } from './workflow-entry.js';
+import { bundlePipelines, bundleWorkflowEntry } from './workflow-entry.js';
+
+export type BuildOptions = {
+  readonly projectDir: string;
+  readonly queue: string;
+  readonly store: ArtifactStore;
+  readonly catalog: Catalog;
+};
+
+/** A build, with the files that a change of which makes it stale. */
+export type ProjectBuild = { readonly record: BuildRecord; readonly watched: readonly string[] };
+
+/**
+ * Loads a project and stores all that its runs need, by content: the workflow bundle, the pipelines' schemas, each step's
+ * code and source. A project that did not change is the build it was.
+ * @throws BuildFailed, DefinitionInvalid, DuplicateName, StepOutsideStepsFile, PipelineUsesNode
+ */
+export async function buildProject({
+  projectDir,
+  queue,
+  store,
+  catalog,
+}: BuildOptions): Promise<ProjectBuild> {
+  const files = await findProjectFiles(projectDir);
+  if (files.pipelines.length === 0) {
+    throw new BuildFailed(`No *.pipeline.ts file is below ${projectDir}.`, {
+      hint: 'Write one, or start in the folder that has them (--cwd).',
+    });
+  }
+  const loaded = await loadSteps(files.steps, projectDir);
+  const steps = await Promise.all(loaded.map((step) => resolveStep(step, projectDir, store)));
+  const { code: pipelinesCode, metafile } = await bundlePipelines({
+    projectDir,
+    files: files.pipelines,
+    steps,
+  });
+  const pipelines = await findPipelines(pipelinesCode, projectDir);
+  const entry = await bundleWorkflowEntry({ projectDir, pipelines, steps });
+  const id = buildId(pipelinesCode, entry.replace(/\n\/\/# sourceMappingURL=.*/s, ''));
+  const known = await catalog.build(id);
+  const stored =
+    known &&
+    (await store.has({ digest: known.workflowBundle, type: 'file' })) &&
+    (await store.has({ digest: known.nodeBundle, type: 'file' }));
+  const record: BuildRecord = {
+    id,
+    queue,
+    createdAt: new Date().toISOString(),
+    workflowBundle: stored
+      ? known.workflowBundle
+      : (await store.putBytes(await bundleWorkflows(entry, projectDir))).digest,
+    nodeBundle: stored ? known.nodeBundle : (await store.putBytes(pipelinesCode)).digest,
+    pipelines: pipelines.map(({ name, file, definition }) => ({
+      name,
+      ...(definition.description !== undefined && { description: definition.description }),
+      steps: reachableSteps(file, metafile, projectDir, steps),
+    })),
+    steps: steps.map(({ spec }) => spec),
+  };
+  await catalog.publishBuild(record);
+  return { record, watched: watchedPaths(metafile, loaded, projectDir) };
+}
+
+async function resolveStep(step: LoadedStep, projectDir: string, store: ArtifactStore): Promise<ProxiedStep> {
+  const { spec } = step.definition;
+  const folder = path.dirname(step.file);
+  const context = spec.image?.kind === 'build' ? spec.image.context : undefined;
+  const [code, source, imageContext] = await Promise.all([
+    bundleStep(step, projectDir).then((text) => store.putBytes(text)),
+    putFolder(store, folder, spec.source, spec.name),
+    putFolder(store, folder, context, spec.name),
+  ]);
+  return {
+    file: step.file,
+    exportName: step.exportName,
+    spec: { ...spec, code, source, imageContext } satisfies StepSpec,
+  };
+}
+
+async function putFolder(
+  store: ArtifactStore,
+  base: string,
+  folder: string | undefined,
+  step: string,
+): Promise<StoredArtifact | undefined> {
+  if (folder === undefined) return undefined;
+  try {
+    return await store.put(path.resolve(base, folder));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new BuildFailed(
+      `The folder ${folder} of step \`${step}\` is not there (looked for from ${base}).`,
+      { hint: 'Folders of a step are relative to its steps file.', cause: error },
+    );
+  }
+}
+
+type FoundPipeline = PipelineExport & { readonly definition: PipelineDefinition };
+
+async function findPipelines(code: string, projectDir: string): Promise<readonly FoundPipeline[]> {
+  const what = 'The pipelines';
+  const { loaded, steps } = await collectSteps(() =>
+    loadCode<Record<string, Record<string, unknown>>>(code, { projectDir, what }),
+  );
+  const stray = steps[0];
+  if (stray) {
+    throw new StepOutsideStepsFile(
+      `Step \`${stray.spec.name}\` is declared in a file that pipelines import and that is no *.steps.ts file.`,
+      {
+        hint: 'Move it to a file named *.steps.ts: only there its code is kept out of what Temporal replays.',
+      },
+    );
+  }
+  const found = new Map<string, FoundPipeline>();
+  for (const [relative, exported] of Object.entries(loaded)) {
+    const file = path.resolve(projectDir, relative);
+    for (const [exportName, value] of Object.entries(exported)) {
+      if (!isPipeline(value)) continue;
+      const definition = value[PIPELINE];
+      const other = found.get(definition.name);
+      if (other && other.definition !== definition) {
+        const places = [other.file, file].map((each) => path.relative(projectDir, each));
+        throw new DuplicateName(
+          `Two pipelines are named \`${definition.name}\`: in ${places[0]} and in ${places[1]}.`,
+          { hint: 'Give one of them another name.' },
+        );
+      }
+      if (!other) found.set(definition.name, { name: definition.name, file, exportName, definition });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Follows a pipeline's imports to the steps files. */
+function reachableSteps(
+  file: string,
+  metafile: Metafile,
+  projectDir: string,
+  steps: readonly ProxiedStep[],
+): readonly string[] {
+  const seen = new Set<string>();
+  const visit = (input: string): void => {
+    if (seen.has(input)) return;
+    seen.add(input);
+    for (const { path: next } of metafile.inputs[input]?.imports ?? []) visit(next);
+  };
+  visit(path.relative(projectDir, file));
+  return steps.filter((step) => seen.has(path.relative(projectDir, step.file))).map(({ spec }) => spec.name);
+}
+
+function buildId(...parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+function watchedPaths(
+  metafile: Metafile,
+  steps: readonly LoadedStep[],
+  projectDir: string,
+): readonly string[] {
+  const inputs = Object.keys(metafile.inputs).filter(
+    (file) => !file.includes('node_modules') && !stepsFile.test(file),
+  );
+  const folders = steps.flatMap(({ definition: { spec }, file }) =>
+    [spec.source, spec.image?.kind === 'build' ? spec.image.context : undefined].flatMap((folder) =>
+      folder === undefined ? [] : [path.resolve(path.dirname(file), folder)],
+    ),
+  );
+  return [
+    ...new Set([
+      ...inputs.map((file) => path.resolve(projectDir, file)),
+      ...steps.map(({ file }) => file),
+      ...folders,
+    ]),
+  ];
+}

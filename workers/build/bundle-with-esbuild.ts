@@ -1,0 +1,68 @@
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
+import { build } from 'esbuild';
+import { BuildFailed, isMillraceError } from '../../sdk/errors.js';
+import { ownFiles } from './own-files.js';
+
+export type Bundled = { readonly code: string; readonly metafile: Metafile };
+
+export type BundleOptions = {
+  /** Code of the entry; its imports are resolved from `projectDir`. */
+  readonly entry: string;
+  readonly projectDir: string;
+  /** What it is, for error messages. */
+  readonly what: string;
+  readonly plugins?: readonly Plugin[];
+  readonly options?: Pick<
+    BuildOptions,
+    'minifyWhitespace' | 'minifySyntax' | 'sourcemap' | 'packages' | 'external'
+  >;
+};
+
+/** One CommonJS file for Node 20 out of an entry and all it imports. @throws BuildFailed with esbuild's own words and places */
+export async function bundleWithEsbuild({
+  entry,
+  projectDir,
+  what,
+  plugins = [],
+  options = {},
+}: BundleOptions): Promise<Bundled> {
+  try {
+    const result = await build({
+      stdin: { contents: entry, resolveDir: projectDir, sourcefile: 'millrace-entry.js', loader: 'js' },
+      absWorkingDir: projectDir,
+      bundle: true,
+      write: false,
+      metafile: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'cjs',
+      legalComments: 'none',
+      logLevel: 'silent',
+      alias: { millrace: ownFiles.sdk },
+      ...options,
+      plugins: [...plugins],
+    });
+    return { code: result.outputFiles[0]?.text ?? '', metafile: result.metafile };
+  } catch (error) {
+    throw buildError(error, what);
+  }
+}
+
+type Message = {
+  readonly text: string;
+  readonly detail?: unknown;
+  readonly location: { readonly file: string; readonly line: number } | null;
+};
+
+function buildError(error: unknown, what: string): unknown {
+  const messages = (error as { errors?: readonly Message[] }).errors ?? [];
+  const ours = messages.map(({ detail }) => detail).find(isMillraceError);
+  if (ours) return ours;
+  const words = messages.map(({ text, location }) =>
+    location ? `${location.file}:${location.line}: ${text}` : text,
+  );
+  return new BuildFailed(`${what} could not be bundled: ${words.join('; ') || String(error)}.`, {
+    hint: 'Mend the file and save it again.',
+    cause: error,
+  });
+}

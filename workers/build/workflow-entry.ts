@@ -1,0 +1,98 @@
+import { builtinModules } from 'node:module';
+import path from 'node:path';
+import type { Metafile, Plugin } from 'esbuild';
+import { PipelineUsesNode } from '../../sdk/errors.js';
+import type { StepSpec } from '../../sdk/step.js';
+import { bundleWithEsbuild } from './bundle-with-esbuild.js';
+import type { LoadedStep } from './load-steps.js';
+import { ownFiles } from './own-files.js';
+import { stepsFile } from './project-files.js';
+
+export type ProxiedStep = Pick<LoadedStep, 'file' | 'exportName'> & { readonly spec: StepSpec };
+
+export type EntryOptions = {
+  readonly projectDir: string;
+  readonly pipelines: readonly PipelineExport[];
+  readonly steps: readonly ProxiedStep[];
+};
+export type PipelineExport = { readonly name: string; readonly file: string; readonly exportName: string };
+
+/** The pipelines as Temporal's sandbox loads them: each behind a getter, so that a run evaluates only its own files. */
+export async function bundleWorkflowEntry({ projectDir, pipelines, steps }: EntryOptions): Promise<string> {
+  const entry = [
+    `const { pipelineWorkflow } = require(${JSON.stringify(ownFiles.workflows)});`,
+    ...pipelines.map(
+      ({ name, file, exportName }) =>
+        `Object.defineProperty(exports, ${JSON.stringify(name)}, { enumerable: true, get: () => pipelineWorkflow(require(${relative(projectDir, file)})[${JSON.stringify(exportName)}]) });`,
+    ),
+  ].join('\n');
+  const { code } = await bundleWithEsbuild({
+    entry,
+    projectDir,
+    what: 'The workflows',
+    plugins: [refuseNode(projectDir), proxySteps(steps)],
+    options: { sourcemap: 'inline', minifyWhitespace: true, external: ['zod', '@temporalio/workflow'] },
+  });
+  return code;
+}
+
+/** The pipelines as a client loads them to check input: no Temporal in it, steps as proxies. */
+export async function bundlePipelines(options: {
+  readonly projectDir: string;
+  readonly files: readonly string[];
+  readonly steps: readonly ProxiedStep[];
+}): Promise<{ readonly code: string; readonly metafile: Metafile }> {
+  const { projectDir, files, steps } = options;
+  const entry = files
+    .map((file) => `exports[${relative(projectDir, file)}] = require(${relative(projectDir, file)});`)
+    .join('\n');
+  return bundleWithEsbuild({
+    entry,
+    projectDir,
+    what: 'The pipelines',
+    plugins: [refuseNode(projectDir), proxySteps(steps)],
+    options: { minifyWhitespace: true },
+  });
+}
+
+/** Puts a proxy in the place of each step; nothing else of a steps file reaches the sandbox. */
+const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
+  name: 'millrace-step-proxies',
+  setup(build) {
+    build.onLoad({ filter: stepsFile }, ({ path: file }) => ({
+      contents: [
+        `import { stepProxy } from ${JSON.stringify(ownFiles.stepProxy)};`,
+        ...steps
+          .filter((step) => step.file === file)
+          .map(({ exportName, spec }) => `export const ${exportName} = stepProxy(${JSON.stringify(spec)});`),
+      ].join('\n'),
+      loader: 'js',
+      resolveDir: path.dirname(file),
+    }));
+  },
+});
+
+const nodeModules = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)]);
+
+/** Node has no place in code that Temporal replays. Says which file imports what. */
+const refuseNode = (projectDir: string): Plugin => ({
+  name: 'millrace-refuse-node',
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, ({ path: request, importer, kind }) => {
+      if (kind === 'entry-point' || !nodeModules.has(request)) return undefined;
+      const file = path.relative(projectDir, importer);
+      const detail = new PipelineUsesNode(
+        `${file} imports \`${request}\`, which code that Temporal replays must not use.`,
+        {
+          fields: { file, module: request },
+          hint: 'Do that work in a step, in a *.steps.ts file, and call the step.',
+        },
+      );
+      return { errors: [{ text: detail.message, detail }] };
+    });
+  },
+});
+
+/** Relative, so that neither bundle nor build id depends on where the project lies. */
+const relative = (projectDir: string, file: string): string =>
+  JSON.stringify(`./${path.relative(projectDir, file)}`);

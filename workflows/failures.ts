@@ -1,0 +1,54 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  isCancellation,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import type { ErrorPlace } from '../sdk/errors.js';
+import { InfrastructureFailed, isMillraceError, MillraceError, StepCancelled } from '../sdk/errors.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
+
+/** The typed error an author may catch, from what Temporal throws for an activity or a child run. Cancellation stays as it is. */
+export function typedError(error: unknown, place: ErrorPlace): unknown {
+  if (isCancellation(error) || isMillraceError(error)) return error;
+  const cause =
+    error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure) {
+    const info = cause.details?.[0] as FailureInfo | undefined;
+    if (info?.code) return fromFailureInfo(info, cause);
+  }
+  if (cause instanceof TimeoutFailure) {
+    return new InfrastructureFailed(
+      `The worker of the step fell silent and its attempts are used up (${cause.message}).`,
+      {
+        ...place,
+        hint: 'Look at the worker host and start the run again.',
+        cause,
+      },
+    );
+  }
+  return new InfrastructureFailed(cause instanceof Error ? cause.message : String(cause), {
+    ...place,
+    cause,
+  });
+}
+
+/** JSON of an error for state and catalog. Errors of the author's own pipeline code are RUN_FAILED. */
+export function failureInfo(error: unknown, place: ErrorPlace): FailureInfo {
+  if (isMillraceError(error)) return toFailureInfo(error);
+  if (isCancellation(error))
+    return toFailureInfo(new StepCancelled('The step was cancelled with its run.', place));
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return toFailureInfo(
+    new MillraceError('RUN_FAILED', `The pipeline threw ${text}.`, {
+      ...place,
+      hint: 'Mend the pipeline and start it again.',
+    }),
+  );
+}
+
+/** What ends a workflow: any other error thrown in workflow code fails the task, which Temporal then retries for ever. */
+export const workflowFailure = (info: FailureInfo, message: string): ApplicationFailure =>
+  ApplicationFailure.create({ message, type: info.code, nonRetryable: true, details: [info] });

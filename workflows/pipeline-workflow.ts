@@ -1,0 +1,102 @@
+import {
+  CancellationScope,
+  defineQuery,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { InvalidInput } from '../sdk/errors.js';
+import type { Pipeline, PipelineDefinition } from '../sdk/pipeline.js';
+import { PIPELINE } from '../sdk/pipeline.js';
+import { inputProblems } from '../sdk/input-problems.js';
+import type {
+  CloseRun,
+  OpenRun,
+  OpenedRun,
+  PlanRequest,
+  RunPlan,
+  RunRequest,
+  RunState,
+} from '../sdk/protocol/messages.js';
+import { activityNames, queries, searchAttributes } from '../sdk/protocol/names.js';
+import { installRuntime } from '../sdk/runtime.js';
+import type { RunStatus } from '../sdk/states.js';
+import { failureInfo, workflowFailure } from './failures.js';
+import { openGates } from './open-gates.js';
+import type { RunEvent } from './run-reducer.js';
+import { reduceRun, startedRun } from './run-reducer.js';
+import { reachableSpecs } from './step-proxy.js';
+import { temporalRuntime } from './temporal-runtime.js';
+
+const local = proxyLocalActivities<{
+  [activityNames.openRun](run: OpenRun): Promise<OpenedRun>;
+  [activityNames.closeRun](run: CloseRun): Promise<void>;
+}>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
+const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): Promise<RunPlan> }>({
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '60s',
+  retry: { maximumInterval: '1 minute', maximumAttempts: 10 },
+});
+
+/** The Temporal workflow of a pipeline: one execution is one run. */
+export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => Promise<unknown> {
+  const definition = pipeline[PIPELINE];
+  return async (request) => {
+    let state: RunState = startedRun(request.run, request.pipeline);
+    const record = (event: RunEvent) => {
+      state = reduceRun(state, event);
+    };
+    setHandler(defineQuery<RunState>(queries.state), () => state);
+    installRuntime(temporalRuntime({ request, gates: openGates(request.run), state: () => state, record }));
+    try {
+      await open(request, record);
+      const output = await definition.body(checkedInput(definition, request));
+      await close('completed', { output: output ?? null });
+      return output;
+    } catch (error) {
+      const cancelled = isCancellation(error);
+      const failure = failureInfo(error, { run: request.run });
+      await CancellationScope.nonCancellable(() =>
+        close(cancelled ? 'cancelled' : 'failed', cancelled ? {} : { failure }),
+      );
+      throw cancelled
+        ? error
+        : workflowFailure(failure, error instanceof Error ? error.message : String(error));
+    }
+
+    async function close(
+      status: Exclude<RunStatus, 'running'>,
+      end: Pick<CloseRun, 'output' | 'failure'>,
+    ): Promise<void> {
+      record({ type: 'ended', status });
+      upsertSearchAttributes({ [searchAttributes.status]: [status] });
+      await local[activityNames.closeRun]({ run: request.run, status, steps: state.steps, ...end });
+    }
+  };
+}
+
+/** Records the run and fixes where its steps execute. Only where images must be pulled or built does that take a task. */
+async function open(request: RunRequest, record: (event: RunEvent) => void): Promise<void> {
+  const specs = reachableSpecs();
+  const { plan } = await local[activityNames.openRun]({
+    ...request,
+    startedAt: new Date().toISOString(),
+    specs,
+  });
+  record({
+    type: 'planned',
+    plan: plan ?? (await remote[activityNames.planRun]({ run: request.run, build: request.build, specs })),
+  });
+}
+
+function checkedInput(definition: PipelineDefinition, { run, input }: RunRequest): unknown {
+  const parsed = definition.input.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = inputProblems(parsed.error);
+  throw new InvalidInput(`The input of pipeline \`${definition.name}\` is wrong: ${problems.join('; ')}.`, {
+    run,
+    fields: { problems },
+  });
+}

@@ -1,0 +1,65 @@
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import type { RunPlan, RunState, StepState } from '../sdk/protocol/messages.js';
+import type { RunStatus, StepKind, StepStatus } from '../sdk/states.js';
+
+/** What can happen to a run, in the order the workflow sees it. `at` is ISO 8601, UTC. */
+export type RunEvent =
+  | { readonly type: 'planned'; readonly plan: RunPlan }
+  | {
+      readonly type: 'scheduled';
+      readonly path: string;
+      readonly name: string;
+      readonly kind: StepKind;
+      readonly at: string;
+    }
+  | {
+      readonly type: 'closed';
+      readonly path: string;
+      readonly status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>;
+      readonly at: string;
+      readonly failure?: FailureInfo;
+    }
+  | { readonly type: 'ended'; readonly status: Exclude<RunStatus, 'running'> };
+
+export const startedRun = (run: string, pipeline: string): RunState => ({
+  run,
+  pipeline,
+  status: 'running',
+  plan: undefined,
+  steps: [],
+});
+
+/** The state after an event: pure, so that the catalog, the workflow and tests agree on it. */
+export function reduceRun(state: RunState, event: RunEvent): RunState {
+  switch (event.type) {
+    case 'planned':
+      return { ...state, plan: event.plan };
+    case 'scheduled':
+      return { ...state, steps: [...state.steps, scheduledStep(event)] };
+    case 'closed':
+      return {
+        ...state,
+        steps: state.steps.map((step) => (step.path === event.path ? closedStep(step, event) : step)),
+      };
+    case 'ended':
+      return { ...state, status: event.status };
+  }
+}
+
+const scheduledStep = ({ path, name, kind, at }: Extract<RunEvent, { type: 'scheduled' }>): StepState => ({
+  path,
+  name,
+  kind,
+  status: kind === 'approval' ? 'waiting' : 'queued',
+  scheduledAt: at,
+});
+
+const closedStep = (
+  step: StepState,
+  { status, at, failure }: Extract<RunEvent, { type: 'closed' }>,
+): StepState => ({
+  ...step,
+  status,
+  closedAt: at,
+  ...(failure && { failure }),
+});

@@ -1,0 +1,250 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import {
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  proxyActivities,
+  proxyLocalActivities,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { ApprovalExpired, ApprovalRejected, GateFailed, UnknownStep } from '../sdk/errors.js';
+import { describeCheck, judge } from '../sdk/gate.js';
+import type { PipelineRuntime } from '../sdk/runtime.js';
+import type { ArtifactRef } from '../sdk/artifact.js';
+import { durationMs } from '../sdk/duration.js';
+import type {
+  CloseApproval,
+  FetchTask,
+  OpenApproval,
+  PromoteTask,
+  RecordGate,
+  RegisterTask,
+  RunRequest,
+  RunState,
+  StepResult,
+  StepTask,
+} from '../sdk/protocol/messages.js';
+import { activityNames, searchAttributes, stepQueue } from '../sdk/protocol/names.js';
+import type { AliasChange, ModelVersion } from '../sdk/registry.js';
+import type { StepKind } from '../sdk/states.js';
+import type { StepSpec } from '../sdk/step.js';
+import { failureInfo, typedError } from './failures.js';
+import type { OpenGates } from './open-gates.js';
+import type { RunEvent } from './run-reducer.js';
+import { stepPaths } from './step-path.js';
+import { specOf } from './step-proxy.js';
+
+/** Attempts on top of the author's that lost workers and broken infrastructure may use. */
+const infrastructureAttempts = 20;
+/** A worker that is silent for so long has lost the attempt. */
+const heartbeatTimeout = '20s';
+/** Waiting for room on a worker counts into Temporal's limit of an attempt; the executor keeps the step's own. */
+const longestWait = 30 * 24 * 3_600_000;
+
+const ownActivity: ActivityOptions = {
+  startToCloseTimeout: '5 minutes',
+  retry: { maximumAttempts: infrastructureAttempts, maximumInterval: '20s' },
+};
+const recording = proxyLocalActivities<{
+  [activityNames.recordGate](gate: RecordGate): Promise<void>;
+  [activityNames.openApproval](approval: OpenApproval): Promise<void>;
+  [activityNames.closeApproval](closed: CloseApproval): Promise<void>;
+}>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
+const effects = proxyActivities<{
+  [activityNames.register](task: RegisterTask): Promise<ModelVersion>;
+  [activityNames.promote](task: PromoteTask): Promise<AliasChange>;
+  [activityNames.fetchData](task: FetchTask): Promise<ArtifactRef>;
+}>(ownActivity);
+
+export type RuntimeOptions = {
+  readonly request: RunRequest;
+  readonly gates: OpenGates;
+  readonly state: () => RunState;
+  readonly record: (event: RunEvent) => void;
+};
+
+/** What stands behind the SDK's words when Temporal replays a pipeline. */
+export function temporalRuntime({ request, gates, state, record }: RuntimeOptions): PipelineRuntime {
+  const { run, pipeline, build, queue, tags } = request;
+  const nextPath = stepPaths();
+  const now = () => new Date().toISOString();
+
+  /** Gives the call its path, records its beginning and end, and turns what Temporal throws into typed errors. */
+  async function call<T>(name: string, kind: StepKind, body: (path: string) => Promise<T>): Promise<T> {
+    const path = nextPath(name);
+    const place = { run, step: path };
+    record({ type: 'scheduled', path, name, kind, at: now() });
+    try {
+      const result = await body(path);
+      record({ type: 'closed', path, status: 'completed', at: now() });
+      return result;
+    } catch (error) {
+      const typed = typedError(error, place);
+      const status = isCancellation(typed) ? 'cancelled' : 'failed';
+      record({ type: 'closed', path, status, at: now(), failure: failureInfo(typed, place) });
+      throw typed;
+    }
+  }
+
+  return {
+    info: { run, pipeline, tags },
+
+    step(name, input) {
+      const spec = specOf(name);
+      if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
+      return call(name, 'step', async (path) => {
+        const plan = state().plan;
+        const image = plan?.images[name];
+        const task: StepTask = {
+          v: 1,
+          run,
+          path,
+          pipeline,
+          build,
+          spec,
+          executor: executorOf(spec, plan?.executor),
+          input,
+          ...(image && { image }),
+        };
+        const activity = spec.isolation === 'inline' ? inlineActivity(spec) : stepActivity(spec, path, queue);
+        return (await activity(task)).output;
+      });
+    },
+
+    pipeline: (definition, input) =>
+      call(definition.name, 'pipeline', (path) => {
+        const child = `${run}.${path}`;
+        const attributes = {
+          [searchAttributes.pipeline]: [definition.name],
+          [searchAttributes.status]: ['running'],
+          [searchAttributes.build]: [build],
+        };
+        return executeChild(definition.name, {
+          workflowId: child,
+          args: [
+            {
+              run: child,
+              pipeline: definition.name,
+              input,
+              build,
+              queue,
+              tags,
+              parent: { run, path },
+            } satisfies RunRequest,
+          ],
+          taskQueue: workflowInfo().taskQueue,
+          searchAttributes: attributes,
+          parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+          ...(definition.timeoutMs !== undefined && { workflowExecutionTimeout: definition.timeoutMs }),
+        });
+      }),
+
+    fetchData: (uri, { kind }) =>
+      call('fetchData', 'fetch', (path) => effects[activityNames.fetchData]({ run, path, uri, kind })),
+
+    gate: (name, checks, { evidence = null, onFail = 'throw' }) =>
+      call(name, 'gate', async (path) => {
+        const outcome = judge(name, checks);
+        await recording[activityNames.recordGate]({ run, path, outcome, evidence });
+        if (outcome.outcome === 'fail' && onFail === 'throw') {
+          const failed = Object.entries(checks).filter(([, each]) => each.outcome === 'fail');
+          throw new GateFailed(
+            `Gate \`${name}\` failed: ${failed.map(([key, each]) => describeCheck(key, each)).join('; ')}.`,
+            {
+              run,
+              step: path,
+              fields: { gate: name, checks },
+              hint: 'Look at its evidence, or give the gate `onFail: "continue"` to decide in the pipeline.',
+            },
+          );
+        }
+        return outcome;
+      }),
+
+    approval: (name, { of, evidence = null, within }) =>
+      call(name, 'approval', async (path) => {
+        const withinMs =
+          within === undefined ? undefined : durationMs(within, `within\` of approval \`${name}`);
+        const until = withinMs === undefined ? undefined : new Date(Date.now() + withinMs).toISOString();
+        // The gate takes answers before it is recorded as open, so that nobody sees one that refuses them.
+        const [decision] = await Promise.all([
+          gates.wait(path, withinMs),
+          recording[activityNames.openApproval]({ run, path, gate: path, of, evidence, until }),
+        ]);
+        const place = { run, step: path };
+        if (!decision) {
+          await recording[activityNames.closeApproval]({
+            run,
+            path,
+            gate: path,
+            decision: { decision: 'expired', at: now() },
+          });
+          throw new ApprovalExpired(`Nobody decided on \`${name}\` in time.`, {
+            ...place,
+            fields: { gate: name },
+            hint: 'Start the run again, or give the approval a longer `within`.',
+          });
+        }
+        await recording[activityNames.closeApproval]({ run, path, gate: path, decision });
+        if (decision.decision === 'rejected') {
+          throw new ApprovalRejected(
+            `\`${name}\` was rejected by ${decision.by}: ${decision.reason ?? ''}.`,
+            { ...place, fields: { ...decision } },
+          );
+        }
+        return decision;
+      }),
+
+    register: (name, { model, metrics = {}, evidence = null }) =>
+      call('register', 'register', (path) =>
+        effects[activityNames.register]({ run, path, name, model, metrics, evidence }),
+      ),
+
+    promote: (version, { alias = 'champion' }) =>
+      call('promote', 'promote', (path) => effects[activityNames.promote]({ run, path, version, alias })),
+
+    sleep: (ms) => sleep(ms),
+  };
+}
+
+const executorOf = (spec: StepSpec, planned: 'docker' | 'process' | undefined): StepTask['executor'] => {
+  if (spec.isolation === 'inline' || spec.isolation === 'none') return 'worker';
+  return spec.isolation === 'process' ? 'process' : (planned ?? 'process');
+};
+
+type StepActivity = (task: StepTask) => Promise<StepResult>;
+type StepActivities = Readonly<Record<string, StepActivity>>;
+
+const retryOf = ({ retry }: StepSpec) => ({
+  maximumAttempts: retry.attempts + infrastructureAttempts,
+  initialInterval: retry.initialIntervalMs,
+  backoffCoefficient: retry.backoff,
+  maximumInterval: retry.maximumIntervalMs,
+});
+
+function stepActivity(spec: StepSpec, path: string, queue: string): StepActivity {
+  return named(
+    proxyActivities<StepActivities>({
+      activityId: path,
+      heartbeatTimeout,
+      startToCloseTimeout: spec.timeoutMs + longestWait,
+      retry: retryOf(spec),
+      // Code that runs inside the worker belongs to the worker of its build; all else to any host with room.
+      ...(spec.isolation !== 'none' && { taskQueue: stepQueue(queue) }),
+    }),
+    spec.name,
+  );
+}
+
+const inlineActivity = (spec: StepSpec): StepActivity =>
+  named(
+    proxyLocalActivities<StepActivities>({ startToCloseTimeout: spec.timeoutMs, retry: retryOf(spec) }),
+    spec.name,
+  );
+
+function named(activities: StepActivities, name: string): StepActivity {
+  const activity = activities[name];
+  if (!activity) throw new UnknownStep(`No activity \`${name}\`.`);
+  return activity;
+}
