@@ -4,6 +4,7 @@ import { artifactKindOf } from './artifact.js';
 import type { Bytes } from './bytes.js';
 import { bytes } from './bytes.js';
 import type { Duration } from './duration.js';
+import { checkPlaceholders } from './command-template.js';
 import { durationMs } from './duration.js';
 import { DefinitionInvalid } from './errors.js';
 import type { ImageSpec } from './image.js';
@@ -288,6 +289,11 @@ function specOf(
     `has the unknown isolation ${JSON.stringify(asked)}`,
     `Use one of ${isolations.join(', ')}.`,
   );
+  if (command)
+    checkPlaceholders(name, command, {
+      input: Object.keys(options.input.shape),
+      output: Object.keys(options.output.shape),
+    });
   const isolation = inline ? 'inline' : (asked ?? 'container');
   const given = typeof options.image === 'string' ? imageReference(options.image) : options.image;
   const attempts = retry.attempts ?? 1;

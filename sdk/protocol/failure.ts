@@ -1,5 +1,5 @@
 import type { MillraceError, MillraceErrorOptions } from '../errors.js';
-import { isMillraceError, rebuildError } from '../errors.js';
+import { rebuildError } from '../errors.js';
 
 /** An error as it crosses processes and Temporal's history: JSON. */
 export type FailureInfo = Pick<MillraceErrorOptions, 'run' | 'step' | 'attempt' | 'hint' | 'fields'> & {
@@ -12,14 +12,13 @@ const retryableCodes: ReadonlySet<string> = new Set([
   'STEP_FAILED', 'STEP_TIMEOUT', 'STEP_OUTPUT_MISSING', 'OUT_OF_MEMORY', 'INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'DEPENDENCIES_FAILED',
 ]); // prettier-ignore
 
-/** Errors that are not ours are taken for infrastructure and retried, but for a step that said `retryable: false`. */
-export const isRetryable = (error: unknown): boolean =>
-  !isMillraceError(error) || (retryableCodes.has(error.code) && error.fields['retryable'] !== false);
+/** Whether another attempt may help; a step that said `retryable: false` is believed. */
+export const isRetryable = (error: MillraceError): boolean =>
+  retryableCodes.has(error.code) && error.fields['retryable'] !== false;
 
 /** Failures that are not the author's: they have a budget of their own. */
-export const isInfrastructure = (error: unknown): boolean =>
-  !isMillraceError(error) ||
-  ['INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE'].includes(error.code);
+export const isInfrastructure = ({ code }: { readonly code: string }): boolean =>
+  ['INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE'].includes(code);
 
 export function toFailureInfo(error: MillraceError): FailureInfo {
   const { code, what, place, hint, fields } = error;

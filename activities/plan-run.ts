@@ -1,0 +1,72 @@
+import { DockerUnavailable, isMillraceError } from '../sdk/errors.js';
+import type { ResolvedImage, RunPlan } from '../sdk/protocol/messages.js';
+import type { StepSpec } from '../sdk/step.js';
+import { refuseImpossible } from './admission.js';
+import type { ExecuteOptions } from './executors/executor.js';
+import { resolveSecrets } from './secrets.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/**
+ * Refuses a run that could not finish here, and plans one that needs no image.
+ * @returns undefined when images must be looked at first
+ * @throws SecretMissing, CapacityExceeded
+ */
+export async function planWithoutImages(
+  specs: readonly StepSpec[],
+  env: StepEnvironment,
+): Promise<RunPlan | undefined> {
+  await resolveSecrets(specs.flatMap(({ secrets }) => secrets), env.secrets); // prettier-ignore
+  for (const { name, resources } of specs) {
+    try {
+      refuseImpossible(resources, env.admission.capacity);
+    } catch (error) {
+      throw isMillraceError(error) ? error.at({ step: name }) : error;
+    }
+  }
+  if (env.executor === 'process' || !specs.some(inContainer)) return { executor: 'process', images: {} };
+  return undefined;
+}
+
+/**
+ * Decides once where a run's containers execute and which image each step gets: fixed from then on.
+ * @throws DockerUnavailable, ImageNotFound, ImageBuildFailed when the worker's executor is `docker`; `auto` falls back
+ */
+export async function planRun(
+  specs: readonly StepSpec[],
+  env: StepEnvironment,
+  options: ExecuteOptions,
+): Promise<RunPlan> {
+  try {
+    const reason = await env.docker.unavailable({ signal: options.signal });
+    if (reason !== undefined) throw new DockerUnavailable(reason);
+    const images: Record<string, ResolvedImage> = {};
+    for (const spec of specs.filter(inContainer)) images[spec.name] = await resolveImage(spec, env, options);
+    return { executor: 'docker', images };
+  } catch (error) {
+    if (env.executor === 'docker' || !isMillraceError(error) || options.signal.aborted) throw error;
+    return {
+      executor: 'process',
+      images: {},
+      warning: `Steps run as processes on the worker's host, not in containers: ${error.message}`,
+    };
+  }
+}
+
+export const inContainer = ({ isolation, image }: StepSpec): boolean =>
+  isolation === 'container' && image !== undefined;
+
+async function resolveImage(
+  { name, image, source, imageContext }: StepSpec,
+  { docker, placed }: StepEnvironment,
+  options: ExecuteOptions,
+): Promise<ResolvedImage> {
+  if (!image) throw new DockerUnavailable(`Step \`${name}\` has no image.`);
+  return docker.resolve(
+    {
+      image,
+      requirements: source && (await placed.place('tree', source)),
+      context: imageContext && (await placed.place('tree', imageContext)),
+    },
+    options,
+  );
+}

@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import type { Catalog, ProjectedRows } from '../store/catalog.js';
+
+/** Writes rows to the catalog behind the work: many small changes become one transaction. */
+export interface Projector extends AsyncDisposable {
+  /** Takes rows; they are in the catalog within `delayMs`. */
+  add(rows: ProjectedRows): void;
+  /** Waits until every row taken so far is in the catalog. */
+  flush(): Promise<void>;
+}
+
+const kinds = ['steps', 'attempts', 'metrics', 'artifacts'] as const;
+type Pending = { -readonly [K in (typeof kinds)[number]]: NonNullable<ProjectedRows[K]>[number][] };
+const nothing = (): Pending => ({ steps: [], attempts: [], metrics: [], artifacts: [] });
+
+/** @param options.delayMs longest time a row waits for company; default 40 */
+export function createProjector(
+  catalog: Catalog,
+  options: { readonly logger: Logger; readonly delayMs?: number },
+): Projector {
+  const { logger, delayMs = 40 } = options;
+  let pending = nothing();
+  let timer: NodeJS.Timeout | undefined;
+  let writing: Promise<void> = Promise.resolve();
+
+  function write(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    if (kinds.every((kind) => pending[kind].length === 0)) return writing;
+    const rows = pending;
+    pending = nothing();
+    writing = writing.then(() => writeWithRetries(rows));
+    return writing;
+  }
+
+  async function writeWithRetries(rows: ProjectedRows): Promise<void> {
+    for (let pause = 100; ; pause = Math.min(pause * 2, 5_000)) {
+      try {
+        return await catalog.project(rows);
+      } catch (error) {
+        // Rows are kept until they are written: the reconciler can restore states, but not metrics.
+        logger.warn({ err: error, pauseMs: pause }, 'catalog not writable, trying again');
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  return {
+    add(rows) {
+      for (const kind of kinds) (pending[kind] as unknown[]).push(...(rows[kind] ?? []));
+      timer ??= setTimeout(() => void write(), delayMs);
+    },
+    flush: write,
+    [Symbol.asyncDispose]: write,
+  };
+}

@@ -1,0 +1,120 @@
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import type { StepHeartbeat, StepTask } from '../sdk/protocol/messages.js';
+import type { StepEvent } from '../sdk/step-contract.js';
+import type { ArtifactRecord, AttemptRecord } from '../store/catalog.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** Tells Temporal (by heartbeats) and the catalog what an attempt does. */
+export interface AttemptReport {
+  /** Waiting on this worker: `needs 2 cpus`, `pulling 40 %`. */
+  queued(detail: string): void;
+  /** The program starts. */
+  running(): void;
+  /** Words of the running step. */
+  event(event: StepEvent): void;
+  /** Facts of the execution, kept with the attempt. */
+  facts(
+    facts: Partial<Pick<AttemptRecord, 'exitCode' | 'cpuSeconds' | 'peakMemoryBytes' | 'log' | 'packages'>>,
+  ): void;
+  completed(output: unknown, artifacts: readonly ArtifactRecord[]): Promise<void>;
+  failed(status: 'failed' | 'retrying' | 'cancelled', failure: FailureInfo): Promise<void>;
+  stop(): void;
+}
+
+export type ReportOptions = {
+  readonly task: StepTask;
+  readonly attempt: number;
+  readonly env: StepEnvironment;
+  /** Undefined for local activities, which have none. */
+  readonly heartbeat: ((details: StepHeartbeat) => void) | undefined;
+};
+
+const heartbeatMs = 2_000;
+
+export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions): AttemptReport {
+  const { run, path, spec, input } = task;
+  const { projector } = env;
+  const scheduledAt = new Date().toISOString();
+  let beat: StepHeartbeat = { status: 'running' };
+  let row: AttemptRecord = {
+    run,
+    path,
+    attempt,
+    status: 'running',
+    executor: task.executor,
+    worker: env.worker,
+    startedAt: scheduledAt,
+    ...(task.image && { image: task.image.id }),
+  };
+  const step = { run, path, name: spec.name, kind: 'step', scheduledAt } as const;
+  const timer = heartbeat && setInterval(() => heartbeat(beat), heartbeatMs);
+
+  const close = (status: AttemptRecord['status'], failure?: FailureInfo): AttemptRecord => {
+    row = { ...row, status, closedAt: new Date().toISOString(), ...(failure && { failure }) };
+    return row;
+  };
+  // What runs in the worker is cheap to run again and its result stands in Temporal's history: its rows may follow it.
+  const settle = () => (task.executor === 'worker' ? Promise.resolve() : projector.flush());
+
+  return {
+    queued(detail) {
+      beat = { status: 'queued', detail };
+      heartbeat?.(beat);
+      projector.add({ steps: [{ ...step, input, status: 'queued', detail }] });
+    },
+    running() {
+      beat = { status: 'running' };
+      row = { ...row, startedAt: new Date().toISOString() };
+      heartbeat?.(beat);
+      projector.add({ steps: [{ ...step, input, status: 'running', detail: '' }], attempts: [row] });
+    },
+    event(event) {
+      if (event.type === 'metric') {
+        const { name, value, index } = event;
+        beat = { ...beat, metric: { name, value } };
+        const at = event.at ?? new Date().toISOString();
+        projector.add({
+          metrics: [{ run, path, attempt, name, value, at, ...(index !== undefined && { index }) }],
+        });
+      } else if (event.type === 'progress') {
+        const { fraction, message } = event;
+        beat = { ...beat, progress: fraction, ...(message !== undefined && { detail: message }) };
+        projector.add({
+          steps: [
+            {
+              ...step,
+              status: 'running',
+              progress: fraction,
+              ...(message !== undefined && { detail: message }),
+            },
+          ],
+        });
+      }
+    },
+    facts(facts) {
+      row = { ...row, ...facts };
+    },
+    async completed(output, artifacts) {
+      const attemptRow = close('completed');
+      projector.add({
+        attempts: [attemptRow],
+        artifacts,
+        steps: [{ ...step, input, output, status: 'completed', detail: '', ...closedAt(attemptRow) }],
+      });
+      await settle();
+    },
+    async failed(status, failure) {
+      const attemptRow = close(status === 'cancelled' ? 'cancelled' : 'failed', failure);
+      const closed = status === 'retrying' ? {} : closedAt(attemptRow);
+      projector.add({
+        attempts: [attemptRow],
+        steps: [{ ...step, input, status, failure, detail: '', ...closed }],
+      });
+      await settle();
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+const closedAt = (row: AttemptRecord): { closedAt?: string } =>
+  row.closedAt === undefined ? {} : { closedAt: row.closedAt };

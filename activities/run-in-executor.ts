@@ -1,0 +1,186 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { renderCommand } from '../sdk/command-template.js';
+import { createHash } from 'node:crypto';
+import { DiskLimit, OutOfMemory, StepFailed, StepTimeout } from '../sdk/errors.js';
+import { formatBytes } from '../sdk/bytes.js';
+import { contract, exitCodes } from '../sdk/step-contract.js';
+import type { StepEvent } from '../sdk/step-contract.js';
+import { tailEvents } from './event-tail.js';
+import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
+import type { Attempt } from './run-step.js';
+import { resolveSecrets } from './secrets.js';
+import { layOutFolder } from './step-folder.js';
+import { checkedOutput, readValues, storeArtifacts } from './step-outputs.js';
+
+type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
+
+/** Runs the attempt's program in a container or a process, from laying out its folder to storing what it made. */
+export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
+  const { task, report, signal, env, definition } = attempt;
+  const { spec } = task;
+  const folder = env.paths.attempt(task.run, task.path, attempt.attempt);
+  const log = env.paths.attemptLog(task.run, task.path, attempt.attempt);
+  const release = await env.admission.acquire(spec.resources, {
+    signal,
+    onWait: (detail) => report.queued(detail),
+  });
+  try {
+    await mkdir(path.dirname(log), { recursive: true });
+    const execution = await prepare(attempt, folder, log);
+    const { end, failure } = await execute(attempt, execution);
+    const stored = await env.store.put(log).catch(() => undefined);
+    report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
+    await refuseFailedEnd(attempt, { end, failure, log });
+    const values = await readValues(spec, folder);
+    const artifacts = await storeArtifacts({ spec, folder, values, store: env.store, signal });
+    return checkedOutput(definition, { ...values, ...artifacts });
+  } finally {
+    release();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function prepare(
+  { task, attempt, input, signal, env }: Attempt,
+  folder: string,
+  log: string,
+): Promise<Execution> {
+  const { spec, run, path: step } = task;
+  const inDocker = task.executor === 'docker';
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const secrets = await resolveSecrets(spec.secrets, env.secrets);
+  await layOutFolder({ folder, input, mode: inDocker ? 'link' : 'copy', store: env.store, signal });
+  return {
+    installation: env.installation,
+    run,
+    step,
+    attempt,
+    key: identity(task),
+    spec,
+    image: task.image,
+    command: (seen) => commandOf(task.executor, spec, input, seen),
+    folder,
+    source: await placeSource(task, folder, env),
+    code: spec.run === 'function' && spec.code ? await env.placed.place('code', spec.code) : undefined,
+    log,
+    secrets,
+  };
+}
+
+/** A container sees the shared copy through a read-only mount; a process gets one of its own, which it may write to. */
+async function placeSource(
+  { executor, spec }: Attempt['task'],
+  folder: string,
+  env: Attempt['env'],
+): Promise<string | undefined> {
+  if (!spec.source) return undefined;
+  if (executor === 'docker') return env.placed.place('tree', spec.source);
+  const own = path.join(folder, 'source');
+  await env.store.place(spec.source, own, { mode: 'copy' });
+  return own;
+}
+
+function commandOf(
+  executor: string,
+  spec: Execution['spec'],
+  input: unknown,
+  seen: SeenPaths,
+): readonly string[] {
+  if (spec.command) return renderCommand(spec.command, input, seen.folder);
+  return [executor === 'docker' ? 'node' : process.execPath, seen.code ?? ''];
+}
+
+async function execute(
+  { report, signal, env, task }: Attempt,
+  execution: Execution,
+): Promise<{ end: ExecutionEnd; failure: FailureEvent | undefined }> {
+  let failure: FailureEvent | undefined;
+  const tail = tailEvents(path.join(execution.folder, contract.events), {
+    onEvent: (event) => {
+      if (event.type === 'failure') failure = event;
+      report.event(event);
+    },
+    onGarbage: (line) =>
+      env.logger.warn(
+        { run: task.run, step: task.path, line },
+        'the step wrote a line to its events file that is no event',
+      ),
+  });
+  const executor = task.executor === 'docker' ? env.docker : env.process;
+  try {
+    report.running();
+    const end = await executor.execute(execution, { signal, onDetail: (detail) => report.queued(detail) });
+    // What the step said last may lie in the file still.
+    await tail[Symbol.asyncDispose]();
+    return { end, failure };
+  } finally {
+    await tail[Symbol.asyncDispose]();
+  }
+}
+
+const defined = ({ exitCode, cpuSeconds, peakMemoryBytes, packages }: ExecutionEnd) => ({
+  ...(exitCode !== undefined && { exitCode }),
+  ...(cpuSeconds !== undefined && { cpuSeconds }),
+  ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
+  ...(packages && { packages }),
+});
+
+/** Turns an end that is no success into the error people read. */
+async function refuseFailedEnd(
+  { task, signal }: Attempt,
+  { end, failure, log }: { end: ExecutionEnd; failure: FailureEvent | undefined; log: string },
+): Promise<void> {
+  const { spec, run, path: step } = task;
+  const hint = `See \`millrace logs ${run} ${step}\`.`;
+  const logTail = await lastLines(log, 50);
+  switch (end.reason) {
+    case 'cancelled':
+      signal.throwIfAborted();
+      return;
+    case 'timeout':
+      throw new StepTimeout(`Step \`${spec.name}\` ran longer than its limit of ${spec.timeoutMs} ms.`, {
+        hint: `Raise its \`timeout\`. ${hint}`,
+        fields: { logTail },
+      });
+    case 'out-of-memory':
+      throw new OutOfMemory(
+        `Step \`${spec.name}\` needed more than its ${formatBytes(spec.resources.memory)} of memory.`,
+        { hint: `Raise \`resources.memory\`. ${hint}`, fields: { logTail } },
+      );
+    case 'disk-limit':
+      throw new DiskLimit(
+        `Step \`${spec.name}\` wrote more than its ${formatBytes(spec.resources.disk)} of disk.`,
+        { hint: `Raise \`resources.disk\` or write less. ${hint}`, fields: { logTail } },
+      );
+    case 'exited':
+      if (end.exitCode === 0) return;
+      throw new StepFailed(
+        failure
+          ? `Step \`${spec.name}\` failed: ${failure.message}.`
+          : `Step \`${spec.name}\` ended with exit code ${end.exitCode}.`,
+        {
+          fields: {
+            exitCode: end.exitCode,
+            logTail,
+            retryable: end.exitCode !== exitCodes.nonRetryable && failure?.retryable !== false,
+          },
+          hint,
+        },
+      );
+  }
+}
+
+const lastLines = async (file: string, count: number): Promise<readonly string[]> =>
+  (await readFile(file, 'utf8').catch(() => ''))
+    .trimEnd()
+    .split('\n')
+    .slice(-count)
+    .map((line) => line.slice(0, 1_000));
+
+/** What this execution is, whatever attempt it is: a label that tells one work from another. */
+const identity = ({ spec, image, input }: Attempt['task']): string =>
+  createHash('sha256')
+    .update(JSON.stringify([spec, image?.id ?? null, input]))
+    .digest('hex');

@@ -1,0 +1,108 @@
+import { Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
+import { walkArtifacts } from '../sdk/artifact.js';
+import { InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
+import { inputProblems } from '../sdk/input-problems.js';
+import { isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
+import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
+import type { StepDefinition } from '../sdk/step.js';
+import type { ArtifactRecord } from '../store/catalog.js';
+import { isWorkerShutdown, placedError, temporalFailure } from './failures.js';
+import type { AttemptReport } from './report-attempt.js';
+import { reportAttempt } from './report-attempt.js';
+import { runInExecutor } from './run-in-executor.js';
+import { runInWorker } from './run-in-worker.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** One attempt as its parts see it. */
+export type Attempt = {
+  readonly task: StepTask;
+  readonly attempt: number;
+  readonly definition: StepDefinition;
+  /** Validated, defaults filled in. */
+  readonly input: unknown;
+  readonly report: AttemptReport;
+  readonly signal: AbortSignal;
+  readonly env: StepEnvironment;
+};
+
+/** The activity behind every step: validate, wait for room, run, store what it made, record it. */
+export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {
+  return async (task) => {
+    const context = Context.current();
+    const { attempt } = context.info;
+    const place = { run: task.run, step: task.path, attempt };
+    const signal = context.cancellationSignal;
+    const report = reportAttempt({
+      task,
+      attempt,
+      env,
+      heartbeat: task.spec.isolation === 'inline' ? undefined : (details) => context.heartbeat(details),
+    });
+    try {
+      const definition = await env.placed.definition(task.spec);
+      const run = task.executor === 'worker' ? runInWorker : runInExecutor;
+      const input = validInput(definition, task);
+      const output = await run({ task, attempt, definition, input, report, signal, env });
+      // A superseded or cancelled attempt must not commit.
+      signal.throwIfAborted();
+      await report.completed(output, edges(task, output));
+      return { output };
+    } catch (error) {
+      if (signal.aborted && !isWorkerShutdown(signal)) {
+        await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));
+        throw signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
+      }
+      const placed = signal.aborted
+        ? new InfrastructureFailed('The worker shut down while the step ran.', {
+            ...place,
+            hint: 'Another attempt follows by itself.',
+          })
+        : placedError(error, place);
+      const final =
+        !isRetryable(placed) ||
+        (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);
+      await report.failed(final ? 'failed' : 'retrying', toFailureInfo(placed));
+      throw temporalFailure(placed, final);
+    } finally {
+      report.stop();
+    }
+  };
+}
+
+function validInput(definition: StepDefinition, { spec, run, path, input }: StepTask): unknown {
+  const parsed = definition.input.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const problems = inputProblems(parsed.error);
+  throw new StepInputInvalid(`The input of step \`${spec.name}\` is wrong: ${problems.join('; ')}.`, {
+    run,
+    step: path,
+    fields: { problems },
+    hint: 'Mend the call in the pipeline.',
+  });
+}
+
+/** Failed attempts so far that were the author's: lost workers and broken infrastructure do not use up retries. */
+async function authorFailures(
+  { catalog, projector }: StepEnvironment,
+  { run, path, spec }: StepTask,
+): Promise<number> {
+  if (spec.retry.attempts === 1) return 0;
+  await projector.flush();
+  const attempts = await catalog.attempts(run, path);
+  return attempts.filter(
+    ({ status, failure }) => status === 'failed' && failure && !isInfrastructure(failure),
+  ).length;
+}
+
+function edges({ run, path, input }: StepTask, output: unknown): readonly ArtifactRecord[] {
+  const found: ArtifactRecord[] = [];
+  const at = new Date().toISOString();
+  const collect = (direction: ArtifactRecord['direction'], value: unknown) =>
+    walkArtifacts(value, (artifact, keys) =>
+      found.push({ run, path, direction, field: keys.join('/'), artifact, at }),
+    );
+  collect('input', input);
+  collect('output', output);
+  return found;
+}

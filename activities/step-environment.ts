@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { Catalog } from '../store/catalog.js';
+import type { Admission } from './admission.js';
+import type { PlacedContent } from './definitions.js';
+import type { Executor, ImageResolver } from './executors/executor.js';
+import type { Projector } from './projector.js';
+import type { SecretSource } from './secrets.js';
+import type { StatePaths } from './state-paths.js';
+
+/** What activities of one worker host work with. */
+export type StepEnvironment = {
+  readonly installation: string;
+  /** Name of this worker for people: host and process. */
+  readonly worker: string;
+  readonly paths: StatePaths;
+  readonly store: ArtifactStore;
+  readonly catalog: Catalog;
+  readonly projector: Projector;
+  readonly placed: PlacedContent;
+  readonly admission: Admission;
+  readonly secrets: SecretSource;
+  readonly docker: Executor & ImageResolver;
+  readonly process: Executor;
+  /** `auto`: docker where it can, else process. */
+  readonly executor: 'auto' | 'docker' | 'process';
+  readonly logger: Logger;
+};

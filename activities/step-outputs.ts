@@ -1,0 +1,109 @@
+import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { ArtifactRef } from '../sdk/artifact.js';
+import { isArtifactRef } from '../sdk/artifact.js';
+import { placeholders } from '../sdk/command-template.js';
+import { StepOutputInvalid, StepOutputMissing } from '../sdk/errors.js';
+import { inputProblems } from '../sdk/input-problems.js';
+import { contract } from '../sdk/step-contract.js';
+import type { StepDefinition, StepSpec } from '../sdk/step.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+
+export type OutputsOptions = {
+  readonly spec: StepSpec;
+  readonly folder: string;
+  /** Output fields the program gave as JSON. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** Artifacts that a handler left elsewhere. */
+  readonly moved?: Readonly<Record<string, string>>;
+  readonly store: ArtifactStore;
+  readonly signal: AbortSignal;
+};
+
+/** Stores each declared artifact. @throws StepOutputMissing, UnsafeOutput */
+export async function storeArtifacts({
+  spec,
+  folder,
+  values,
+  moved = {},
+  store,
+  signal,
+}: OutputsOptions): Promise<Readonly<Record<string, ArtifactRef>>> {
+  const stored: Record<string, ArtifactRef> = {};
+  for (const { name, kind, optional } of spec.artifacts) {
+    // Handing on an input is making no copy of it.
+    if (isArtifactRef(values[name])) continue;
+    const made = moved[name] ?? path.join(folder, contract.outputs, name);
+    if (await exists(made)) stored[name] = { $artifact: kind, ...(await store.put(made, { signal })), name };
+    else if (!optional) {
+      throw new StepOutputMissing(
+        `Step \`${spec.name}\` ended without its output \`${name}\`: nothing is at out/${name}.`,
+        {
+          fields: { output: name },
+          hint: `Write a file or folder there, or make the output optional.`,
+        },
+      );
+    }
+  }
+  return stored;
+}
+
+/** Value outputs of a program: output.json, and files of out/ that its command names. @throws StepOutputInvalid */
+export async function readValues(spec: StepSpec, folder: string): Promise<Readonly<Record<string, unknown>>> {
+  const values: Record<string, unknown> = {
+    ...(await readOutputJson(spec, path.join(folder, contract.output))),
+  };
+  const named = new Set(
+    placeholders(spec.command ?? []).flatMap(({ kind, name }) => (kind === 'out' ? [name] : [])),
+  );
+  for (const name of spec.values) {
+    if (name in values || !named.has(name)) continue;
+    const text = await readFile(path.join(folder, contract.outputs, name), 'utf8').catch(() => undefined);
+    if (text !== undefined) values[name] = parsed(text);
+  }
+  return values;
+}
+
+/** @throws StepOutputInvalid naming each wrong field */
+export function checkedOutput(
+  definition: StepDefinition,
+  output: unknown,
+): Readonly<Record<string, unknown>> {
+  const result = definition.output.safeParse(output);
+  if (result.success) return result.data;
+  const problems = inputProblems(result.error);
+  throw new StepOutputInvalid(
+    `The output of step \`${definition.spec.name}\` breaks its schema: ${problems.join('; ')}.`,
+    {
+      fields: { problems },
+      hint: 'Mend the step or its `output` schema; its log is kept.',
+    },
+  );
+}
+
+async function readOutputJson(spec: StepSpec, file: string): Promise<object> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined || text.trim() === '') return {};
+  const value: unknown = parsed(text);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new StepOutputInvalid(
+    `Step \`${spec.name}\` wrote an output.json that is no JSON object: ${text.slice(0, 80)}.`,
+    {
+      hint: 'Write one object with a field per value output.',
+    },
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text.trim();
+  }
+}
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
