@@ -4,7 +4,7 @@ import path from 'node:path';
 import { InfrastructureFailed } from '../sdk/errors.js';
 import type { StepDefinition, StepSpec, StoredContent } from '../sdk/step.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
-import type { StatePaths } from './state-paths.js';
+import type { StatePaths } from '../config/state-paths.js';
 
 /** Content placed once on this host, shared by attempts and read-only to them. */
 export interface PlacedContent {

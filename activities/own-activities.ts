@@ -61,6 +61,11 @@ export function createOwnActivities(env: StepEnvironment) {
       return plan ? { plan } : {};
     },
 
+    async [activityNames.checkRun]({ specs }: PlanRequest): Promise<OpenedRun> {
+      const plan = await planWithoutImages(specs, env);
+      return plan ? { plan } : {};
+    },
+
     async [activityNames.planRun]({ run, specs }: PlanRequest): Promise<RunPlan> {
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), 5_000);
@@ -69,7 +74,7 @@ export function createOwnActivities(env: StepEnvironment) {
           signal: context.cancellationSignal,
           onDetail: (detail) => context.heartbeat({ status: 'running', detail }),
         });
-        await catalog.updateRun({ id: run, plan });
+        if (run !== undefined) await catalog.updateRun({ id: run, plan });
         return plan;
       } finally {
         clearInterval(beat);
@@ -237,7 +242,7 @@ export function createOwnActivities(env: StepEnvironment) {
   );
 }
 
-type Body = (task: { readonly run: string; readonly path?: string }) => Promise<unknown>;
+type Body = (task: { readonly run?: string; readonly path?: string }) => Promise<unknown>;
 
 /** Errors leave an activity as Temporal failures of our codes. */
 const typedFailures =

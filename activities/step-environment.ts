@@ -6,7 +6,7 @@ import type { PlacedContent } from './definitions.js';
 import type { Executor, ImageResolver } from './executors/executor.js';
 import type { Projector } from './projector.js';
 import type { SecretSource } from './secrets.js';
-import type { StatePaths } from './state-paths.js';
+import type { StatePaths } from '../config/state-paths.js';
 
 /** What activities of one worker host work with. */
 export type StepEnvironment = {

@@ -33,6 +33,7 @@ import { temporalRuntime } from './temporal-runtime.js';
 const local = proxyLocalActivities<{
   [activityNames.openRun](run: OpenRun): Promise<OpenedRun>;
   [activityNames.closeRun](run: CloseRun): Promise<void>;
+  [activityNames.checkRun](request: PlanRequest): Promise<OpenedRun>;
 }>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
 const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): Promise<RunPlan> }>({
   startToCloseTimeout: '2 hours',
@@ -87,7 +88,7 @@ async function open(request: RunRequest, record: (event: RunEvent) => void): Pro
   });
   record({
     type: 'planned',
-    plan: plan ?? (await remote[activityNames.planRun]({ run: request.run, build: request.build, specs })),
+    plan: plan ?? (await remote[activityNames.planRun]({ run: request.run, specs })),
   });
 }
 
@@ -99,4 +100,10 @@ function checkedInput(definition: PipelineDefinition, { run, input }: RunRequest
     run,
     fields: { problems },
   });
+}
+
+/** Checks secrets, capacity and images as a run's start would, and starts nothing. */
+export async function dryRun({ specs }: PlanRequest): Promise<RunPlan> {
+  const { plan } = await local[activityNames.checkRun]({ specs });
+  return plan ?? remote[activityNames.planRun]({ specs });
 }

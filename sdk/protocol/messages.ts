@@ -67,11 +67,8 @@ export type StepHeartbeat = {
   readonly metric?: { readonly name: string; readonly value: number };
 };
 
-export type PlanRequest = {
-  readonly run: string;
-  readonly build: string;
-  readonly specs: readonly StepSpec[];
-};
+/** Without a run nothing is recorded. */
+export type PlanRequest = { readonly run?: string; readonly specs: readonly StepSpec[] };
 
 export type OpenRun = RunRequest & { readonly startedAt: string; readonly specs: readonly StepSpec[] };
 /** Without a plan an image must be pulled or built first. */

@@ -10,10 +10,14 @@ export const searchAttributes = {
 export const updates = { decide: 'millrace.decide' } as const;
 export const queries = { state: 'millrace.state' } as const;
 
+/** Workflow that plans a run without starting it. */
+export const dryRunWorkflow = 'millrace.dryRun';
+
 /** Activities of our own. Any other activity type is a step, named after it. */
 export const activityNames = {
   openRun: 'millrace.openRun',
   closeRun: 'millrace.closeRun',
+  checkRun: 'millrace.checkRun',
   planRun: 'millrace.planRun',
   recordGate: 'millrace.recordGate',
   openApproval: 'millrace.openApproval',

@@ -96,6 +96,8 @@ def metric(name: str, value: Any, index: int | None = None) -> None:
 
     NaN and infinities, which a diverging training gives, become a warning instead: they never end a step.
     """
+    if not 1 <= len(name) <= 200:
+        raise ValueError(f"Expected the name of a metric to have 1 to 200 characters, got {len(name)}.")
     number = float(value)
     if not math.isfinite(number):
         log(
@@ -104,7 +106,7 @@ def metric(name: str, value: Any, index: int | None = None) -> None:
             **({} if index is None else {"index": int(index)}),
         )
         return
-    event: dict[str, Any] = {"type": "metric", "name": str(name), "value": number}
+    event: dict[str, Any] = {"type": "metric", "name": name, "value": number}
     if index is not None:
         event["index"] = int(index)
     _append(event)

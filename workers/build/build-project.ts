@@ -8,7 +8,7 @@ import type { StepSpec } from '../../sdk/step.js';
 import { collectSteps } from '../../sdk/step.js';
 import type { ArtifactStore, StoredArtifact } from '../../store/artifact-store.js';
 import type { BuildRecord, Catalog } from '../../store/catalog.js';
-import { loadCode } from './load-code.js';
+import { loadCode } from '../../client/load-code.js';
 import type { LoadedStep } from './load-steps.js';
 import { loadSteps } from './load-steps.js';
 import { findProjectFiles, stepsFile } from './project-files.js';

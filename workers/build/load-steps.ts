@@ -3,7 +3,7 @@ import { DuplicateName } from '../../sdk/errors.js';
 import type { StepDefinition } from '../../sdk/step.js';
 import { isStep, STEP } from '../../sdk/step.js';
 import { bundleWithEsbuild } from './bundle-with-esbuild.js';
-import { loadCode } from './load-code.js';
+import { loadCode } from '../../client/load-code.js';
 
 export type LoadedStep = {
   readonly definition: StepDefinition;

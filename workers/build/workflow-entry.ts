@@ -2,6 +2,7 @@ import { builtinModules } from 'node:module';
 import path from 'node:path';
 import type { Metafile, Plugin } from 'esbuild';
 import { PipelineUsesNode } from '../../sdk/errors.js';
+import { dryRunWorkflow } from '../../sdk/protocol/names.js';
 import type { StepSpec } from '../../sdk/step.js';
 import { bundleWithEsbuild } from './bundle-with-esbuild.js';
 import type { LoadedStep } from './load-steps.js';
@@ -20,7 +21,8 @@ export type PipelineExport = { readonly name: string; readonly file: string; rea
 /** The pipelines as Temporal's sandbox loads them: each behind a getter, so that a run evaluates only its own files. */
 export async function bundleWorkflowEntry({ projectDir, pipelines, steps }: EntryOptions): Promise<string> {
   const entry = [
-    `const { pipelineWorkflow } = require(${JSON.stringify(ownFiles.workflows)});`,
+    `const { dryRun, pipelineWorkflow } = require(${JSON.stringify(ownFiles.workflows)});`,
+    `exports[${JSON.stringify(dryRunWorkflow)}] = dryRun;`,
     ...pipelines.map(
       ({ name, file, exportName }) =>
         `Object.defineProperty(exports, ${JSON.stringify(name)}, { enumerable: true, get: () => pipelineWorkflow(require(${relative(projectDir, file)})[${JSON.stringify(exportName)}]) });`,

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { BuildFailed, isMillraceError } from '../../sdk/errors.js';
+import { BuildFailed, isMillraceError } from '../sdk/errors.js';
 
 /**
  * Runs bundled CommonJS code and gives its exports. External packages are looked for from `projectDir`.

@@ -1,0 +1,51 @@
+import { text } from 'node:stream/consumers';
+import { InvalidInput, UnknownPipeline } from '../sdk/errors.js';
+import { inputProblems } from '../sdk/input-problems.js';
+import type { PipelineDefinition } from '../sdk/pipeline.js';
+import { isPipeline, PIPELINE } from '../sdk/pipeline.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { BuildRecord } from '../store/catalog.js';
+import { loadCode } from './load-code.js';
+import { nearestName } from './nearest-name.js';
+
+/** The definition of a pipeline as the build has it. @throws UnknownPipeline with the nearest name */
+export async function pipelineOfBuild(
+  name: string,
+  {
+    build,
+    store,
+    projectDir,
+  }: { readonly build: BuildRecord; readonly store: ArtifactStore; readonly projectDir: string },
+): Promise<PipelineDefinition> {
+  const names = build.pipelines.map((pipeline) => pipeline.name);
+  if (!names.includes(name)) throw unknownPipeline(name, names);
+  const code = await text(await store.read(build.nodeBundle));
+  const modules = loadCode<Record<string, Record<string, unknown>>>(code, {
+    projectDir,
+    what: `build ${build.id}`,
+  });
+  for (const exported of Object.values(modules)) {
+    for (const value of Object.values(exported))
+      if (isPipeline(value) && value[PIPELINE].name === name) return value[PIPELINE];
+  }
+  throw unknownPipeline(name, names);
+}
+
+/** Checks input as the run will. @returns the input as given: defaults are filled in by the run @throws InvalidInput naming each wrong field */
+export function checkInput(definition: PipelineDefinition, input: unknown): void {
+  const parsed = definition.input.safeParse(input);
+  if (parsed.success) return;
+  const problems = inputProblems(parsed.error);
+  throw new InvalidInput(`The input of pipeline \`${definition.name}\` is wrong: ${problems.join('; ')}.`, {
+    fields: { problems },
+    hint: 'Nothing was started.',
+  });
+}
+
+function unknownPipeline(name: string, names: readonly string[]): UnknownPipeline {
+  const nearest = nearestName(name, names);
+  return new UnknownPipeline(`There is no pipeline \`${name}\`.`, {
+    hint: `${nearest === undefined ? '' : `Did you mean \`${nearest}\`? `}Pipelines of this build: ${names.join(', ') || 'none'}.`,
+    fields: { known: names },
+  });
+}

@@ -1,0 +1,61 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { StatePaths } from '../config/state-paths.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { AttemptRecord, Catalog } from '../store/catalog.js';
+import type { LogLine } from './client.js';
+
+export type LogsOptions = {
+  readonly run: string;
+  readonly step: string | undefined;
+  readonly attempt: number | undefined;
+  readonly follow: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly catalog: Catalog;
+  readonly store: ArtifactStore;
+  readonly paths: StatePaths;
+  /** Whether more may come. */
+  readonly isOpen: () => Promise<boolean>;
+};
+
+/** Lines of attempts in order of their start: from this host's files while they are written, else from the store. */
+export async function* readLogs(options: LogsOptions): AsyncIterable<LogLine> {
+  const { run, step, follow, signal, catalog, isOpen } = options;
+  const read = new Map<string, number>();
+  for (;;) {
+    const open = follow && (await isOpen());
+    const attempts = (await catalog.attempts(run, step)).filter(
+      (each) => options.attempt === undefined || each.attempt === options.attempt,
+    );
+    for (const attempt of [...attempts].sort((a, b) => a.startedAt.localeCompare(b.startedAt))) {
+      const key = `${attempt.path} ${attempt.attempt}`;
+      let seen = 0;
+      for await (const line of attemptLines(attempt, options)) {
+        seen += 1;
+        if (seen > (read.get(key) ?? 0)) yield line;
+      }
+      read.set(key, Math.max(seen, read.get(key) ?? 0));
+    }
+    if (!open || signal?.aborted) return;
+    await pause(300);
+  }
+}
+
+async function* attemptLines(attempt: AttemptRecord, { paths, store }: LogsOptions): AsyncIterable<LogLine> {
+  const file = paths.attemptLog(attempt.run, attempt.path, attempt.attempt);
+  const here = await stat(file).then(() => true, () => false); // prettier-ignore
+  if (!here && attempt.log === undefined) return;
+  const input = here ? createReadStream(file) : await store.read(attempt.log ?? 'sha256:');
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    const [, at = '', stream = 'out', text = line] = /^(\S+) (out|err) (.*)$/.exec(line) ?? [];
+    yield {
+      path: attempt.path,
+      attempt: attempt.attempt,
+      at,
+      stream: stream === 'err' ? 'err' : 'out',
+      text,
+    };
+  }
+}

@@ -1,0 +1,144 @@
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { isMillraceError, RunFailed, RunTimeout } from '../sdk/errors.js';
+import { toFailureInfo } from '../sdk/protocol/failure.js';
+import type { RunStatus } from '../sdk/states.js';
+import { isStepClosed } from '../sdk/states.js';
+import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
+import { runError } from './temporal-errors.js';
+
+type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
+
+/** Time a run may be in the catalog before the service must know it. */
+const startGraceMs = 30_000;
+
+/** Brings the catalog's rows of an open run in line with what Temporal says of it, also when another tool ended the run. */
+export async function reconcileRun(
+  run: RunRecord,
+  { temporal, catalog }: { readonly temporal: Client; readonly catalog: Catalog },
+): Promise<void> {
+  const handle = temporal.workflow.getHandle(run.id);
+  const described = await handle.describe().catch(ignoreUnknown);
+  if (!described) {
+    if (Date.now() - Date.parse(run.startedAt) > startGraceMs) {
+      const failure = toFailureInfo(
+        new RunFailed('The Temporal service does not know this run.', {
+          run: run.id,
+          hint: 'It was removed there, or the catalog belongs to another service.',
+        }),
+      );
+      await closeRun(run, 'terminated', { catalog, closedAt: new Date(), failure });
+    }
+    return;
+  }
+  const status = statuses[described.status.name];
+  if (status === undefined) await projectPending(run, described, catalog);
+  else {
+    const end =
+      status === 'completed'
+        ? { output: await handle.result() }
+        : { failure: await failureOf(run.id, () => handle.result()) };
+    await closeRun(run, status, { catalog, closedAt: described.closeTime ?? new Date(), ...end });
+  }
+}
+
+const statuses: Readonly<Record<string, Exclude<RunStatus, 'running'>>> = {
+  COMPLETED: 'completed',
+  FAILED: 'failed',
+  CANCELLED: 'cancelled',
+  TERMINATED: 'terminated',
+  TIMED_OUT: 'timed_out',
+};
+
+type Closing = { readonly catalog: Catalog; readonly closedAt: Date   readonly output?: unknown;
+  readonly failure?: RunRecord['failure'] | undefined;
+};
+
+async function closeRun(
+  run: RunRecord,
+  status: Exclude<RunStatus, 'running'>,
+  { catalog, closedAt, output, failure }: Closing,
+): Promise<void> {
+  const at = closedAt.toISOString();
+  const open = (await catalog.steps(run.id)).filter((step) => !isStepClosed(step.status));
+  const left = status === 'terminated' || status === 'timed_out' ? 'lost' : 'cancelled';
+  const attempts = (await catalog.attempts(run.id)).filter((attempt) => attempt.status === 'running');
+  await catalog.project({
+    steps: open.map((step) => ({ ...step, status: left, closedAt: at })),
+    attempts: attempts.map((attempt) => ({ ...attempt, status: left, closedAt: at })),
+  });
+  for (const { path } of await catalog.approvals({ run: run.id, status: 'open' }))
+    await catalog.closeApproval({ run: run.id, path, status: 'cancelled' });
+  await catalog.updateRun({
+    id: run.id,
+    status,
+    closedAt: at,
+    ...(output !== undefined && { output }),
+    ...(failure && { failure }),
+  });
+}
+
+async function failureOf(run: string, result: () => Promise<unknown>): Promise<RunRecord['failure']> {
+  try {
+    await result();
+    return undefined;
+  } catch (error) {
+    const typed = runError(error, run);
+    return toFailureInfo(isMillraceError(typed) ? typed : new RunTimeout(String(typed), { run }));
+  }
+}
+
+/** Steps that only the service knows to be waiting, and attempts that it has given up. */
+async function projectPending(
+  run: RunRecord,
+  described: WorkflowExecutionDescription,
+  catalog: Catalog,
+): Promise<void> {
+  const steps = new Map((await catalog.steps(run.id)).map((step) => [step.path, step]));
+  const attempts = await catalog.attempts(run.id);
+  const changed: { steps: StepRecord[]; attempts: AttemptRecord[] } = { steps: [], attempts: [] };
+  for (const pending of described.raw.pendingActivities ?? []) {
+    const type = pending.activityType?.name ?? '';
+    if (type.startsWith('millrace.')) continue;
+    const path = pending.activityId ?? '';
+    const current = pending.attempt ?? 1;
+    const lost = attempts.filter(
+      (each) => each.path === path && each.status === 'running' && each.attempt < current,
+    );
+    changed.attempts.push(
+      ...lost.map((each) => ({ ...each, status: 'lost' as const, closedAt: new Date().toISOString() })),
+    );
+    if (pending.state !== scheduled) continue;
+    const known = steps.get(path);
+    const status = current > 1 ? 'retrying' : 'queued';
+    if (known?.status === status && lost.length === 0) continue;
+    changed.steps.push({
+      run: run.id,
+      path,
+      name: type,
+      kind: 'step',
+      scheduledAt: known?.scheduledAt ?? timeOf(pending),
+      status,
+      detail: waitDetail(pending, current),
+    });
+  }
+  if (changed.steps.length + changed.attempts.length > 0) await catalog.project(changed);
+}
+
+/** PENDING_ACTIVITY_STATE_SCHEDULED of the service's API. */
+const scheduled = 1;
+
+const timeOf = ({ scheduledTime }: PendingActivity): string =>
+  new Date(scheduledTime?.seconds ? Number(scheduledTime.seconds) * 1000 : Date.now()).toISOString();
+
+const waitDetail = (pending: PendingActivity, attempt: number): string => {
+  const last = pending.lastFailure?.message;
+  return attempt > 1
+    ? `attempt ${attempt} waits for a worker${last ? `, after: ${last.slice(0, 200)}` : ''}`
+    : 'waits for a worker';
+};
+
+function ignoreUnknown(error: unknown): undefined {
+  if (error instanceof WorkflowNotFoundError) return undefined;
+  throw error;
+}

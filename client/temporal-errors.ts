@@ -1,0 +1,34 @@
+import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import { RunCancelled, RunFailed, RunTimeout, UnknownGate } from '../sdk/errors.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import { fromFailureInfo } from '../sdk/protocol/failure.js';
+
+/** What ended a run, as the error its author threw or Temporal's verdict. */
+export function runError(error: unknown, run: string): unknown {
+  if (!(error instanceof WorkflowFailedError)) return error;
+  const { cause } = error;
+  if (cause instanceof CancelledFailure) return new RunCancelled('The run was cancelled.', { run });
+  if (cause instanceof TerminatedFailure)
+    return new RunFailed('The run was terminated from outside.', { run, cause });
+  if (cause instanceof TimeoutFailure)
+    return new RunTimeout('The run took longer than its timeout.', {
+      run,
+      hint: 'Raise the `timeout` of the pipeline or of the start.',
+    });
+  return typed(cause, run) ?? new RunFailed(cause?.message ?? error.message, { run, cause });
+}
+
+/** Why a decision was not taken. */
+export function decisionError(error: unknown, run: string, gate: string): unknown {
+  if (error instanceof WorkflowUpdateFailedError) return typed(error.cause, run) ?? error;
+  if (error instanceof WorkflowNotFoundError)
+    return new UnknownGate(`Gate \`${gate}\` waits no more: the run has ended.`, { run });
+  return error;
+}
+
+function typed(cause: unknown, run: string): unknown {
+  const info =
+    cause instanceof ApplicationFailure ? (cause.details?.[0] as FailureInfo | undefined) : undefined;
+  return info?.code === undefined ? undefined : fromFailureInfo({ run, ...info }, cause);
+}

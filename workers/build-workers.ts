@@ -1,0 +1,80 @@
+import { text } from 'node:stream/consumers';
+import type { NativeConnection } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { workflowQueue } from '../sdk/protocol/names.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { BuildRecord, Catalog } from '../store/catalog.js';
+import type { RunningWorker } from './running-worker.js';
+import { runWorker } from './running-worker.js';
+
+export type BuildWorkersOptions = {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly queue: string;
+  readonly store: ArtifactStore;
+  readonly catalog: Catalog;
+  readonly activities: object;
+  readonly shutdownGraceMs: number;
+  readonly logger: Logger;
+};
+
+/** The workers that replay workflows: one for each build that new runs start on or open runs belong to. */
+export interface BuildWorkers {
+  /** Begins to serve what is needed now and lets go of what no run needs any more. */
+  refresh(): Promise<void>;
+  readonly serving: () => readonly string[];
+  readonly all: () => readonly RunningWorker[];
+}
+
+export function createBuildWorkers(options: BuildWorkersOptions): BuildWorkers {
+  const { catalog, queue, logger } = options;
+  const workers = new Map<string, RunningWorker>();
+  return {
+    async refresh() {
+      const needed = await neededBuilds(catalog, queue);
+      for (const id of needed) {
+        if (workers.has(id)) continue;
+        const build = await catalog.build(id);
+        if (!build) {
+          logger.warn({ build: id }, 'a run belongs to a build that the catalog does not have');
+          continue;
+        }
+        workers.set(id, await startBuildWorker(build, options));
+        logger.info({ build: id, pipelines: build.pipelines.map(({ name }) => name) }, 'serving build');
+      }
+      for (const [id, worker] of workers) {
+        if (needed.has(id)) continue;
+        workers.delete(id);
+        worker.drain();
+        logger.info({ build: id }, 'no open run needs this build any more');
+      }
+    },
+    serving: () => [...workers.keys()],
+    all: () => [...workers.values()],
+  };
+}
+
+async function neededBuilds(catalog: Catalog, queue: string): Promise<ReadonlySet<string>> {
+  const current = await catalog.currentBuild(queue);
+  const open = await catalog.openRuns(queue);
+  return new Set([...(current ? [current.id] : []), ...open.map(({ build }) => build)]);
+}
+
+async function startBuildWorker(
+  build: BuildRecord,
+  { connection, namespace, queue, store, activities, shutdownGraceMs }: BuildWorkersOptions,
+): Promise<RunningWorker> {
+  const code = await text(await store.read(build.workflowBundle));
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: workflowQueue(queue, build.id),
+    workflowBundle: { code },
+    activities,
+    shutdownGraceTime: shutdownGraceMs,
+    maxHeartbeatThrottleInterval: '2s',
+    defaultHeartbeatThrottleInterval: '2s',
+  });
+  return runWorker(worker);
+}

@@ -1,0 +1,43 @@
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { createAdmission } from '../activities/admission.js';
+import { placedContent } from '../activities/definitions.js';
+import { createDockerExecutor } from '../activities/executors/docker-executor.js';
+import { createProcessExecutor } from '../activities/executors/process-executor.js';
+import { createProjector } from '../activities/projector.js';
+import { hostSecrets } from '../activities/secrets.js';
+import type { StepEnvironment } from '../activities/step-environment.js';
+import type { Config } from '../config/config.js';
+import { statePaths } from '../config/state-paths.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { Catalog } from '../store/catalog.js';
+
+/** Puts together what the activities of this host work with. */
+export function stepEnvironment({
+  config,
+  store,
+  catalog,
+  logger,
+}: {
+  readonly config: Config;
+  readonly store: ArtifactStore;
+  readonly catalog: Catalog;
+  readonly logger: Logger;
+}): StepEnvironment {
+  const paths = statePaths(config.stateDir);
+  return {
+    installation: config.installation,
+    worker: `${hostname()}:${process.pid}`,
+    paths,
+    store,
+    catalog,
+    projector: createProjector(catalog, { logger }),
+    placed: placedContent(store, paths),
+    admission: createAdmission(config.worker),
+    secrets: hostSecrets(config.secrets),
+    docker: createDockerExecutor(),
+    process: createProcessExecutor(),
+    executor: config.worker.executor,
+    logger,
+  };
+}

@@ -1,0 +1,179 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { createOwnActivities } from '../activities/own-activities.js';
+import { createRunStep } from '../activities/run-step.js';
+import { reconcileRun } from '../client/reconcile.js';
+import { connectTemporal, ensureSearchAttributes } from '../client/temporal-connection.js';
+import type { Config } from '../config/config.js';
+import { isMillraceError } from '../sdk/errors.js';
+import { stepQueue } from '../sdk/protocol/names.js';
+import type { BuildRecord, Catalog } from '../store/catalog.js';
+import { openArtifactStore } from '../store/open-artifact-store.js';
+import { openCatalog } from '../store/open-catalog.js';
+import { buildProject } from './build/build-project.js';
+import { watchProject } from './build/watch-project.js';
+import { createBuildWorkers } from './build-workers.js';
+import { repeat } from './repeat.js';
+import { runWorker } from './running-worker.js';
+import { stepEnvironment } from './step-environment.js';
+import { sweepLeftovers } from './sweep-leftovers.js';
+import { installTemporalRuntime } from './temporal-logger.js';
+
+export type WorkerHostOptions = {
+  readonly config: Config;
+  /** host:port of the Temporal service. */
+  readonly address: string;
+  readonly logger: Logger;
+  /** `once` (default) builds the project at the start; `watch` again on each change; `none` serves builds of others. */
+  readonly build?: 'once' | 'watch' | 'none';
+  /** Called after each build, with the error when it failed: the worker then goes on with the last good one. */
+  readonly onBuild?: (result: { readonly build: BuildRecord } | { readonly error: unknown }) => void;
+};
+
+export interface WorkerHost extends AsyncDisposable {
+  /** The build that new runs start on. */
+  readonly build: () => BuildRecord | undefined;
+  /**
+   * Two stages: the first call takes no more tasks and lets steps end within the grace time; a second one, while the first
+   * waits, cancels them at once.
+   */
+  stop(): Promise<void>;
+  /** Settles when the host has ended; rejects when a worker of it broke. */
+  readonly stopped: Promise<void>;
+}
+
+const reconcileMs = 3_000;
+const sweepMs = 60_000;
+
+/**
+ * Runs a worker host: builds the project, serves its workflows and steps, keeps the catalog true.
+ * @throws TemporalUnavailable, ConfigInvalid, and what `buildProject` throws when the first build fails
+ */
+export async function startWorkerHost(options: WorkerHostOptions): Promise<WorkerHost> {
+  const { config, address, logger, build = 'once', onBuild } = options;
+  await using undo = new AsyncDisposableStack();
+  installTemporalRuntime(logger);
+  const catalog = undo.use(await openCatalog(config.catalog));
+  const store = await openArtifactStore(config.store);
+  const env = stepEnvironment({ config, store, catalog, logger });
+  undo.use(env.projector);
+  const temporal = await connectTemporal(config, { address });
+  undo.defer(() => temporal.connection.close());
+  const warning = await ensureSearchAttributes(temporal.connection, config.temporal.namespace);
+  if (warning !== undefined) logger.warn(warning);
+  const connection = await NativeConnection.connect({ address, ...tlsOf(config) });
+  undo.defer(() => connection.close());
+
+  const runStep = createRunStep(env);
+  const activities = { ...createOwnActivities(env), default: runStep };
+  const { namespace } = config.temporal;
+  const builds = createBuildWorkers({
+    connection,
+    namespace,
+    queue: config.queue,
+    store,
+    catalog,
+    activities,
+    shutdownGraceMs: config.worker.shutdownGraceMs,
+    logger,
+  });
+
+  let current: BuildRecord | undefined;
+  const rebuild = async () => {
+    const made = await buildProject({ projectDir: config.projectDir, queue: config.queue, store, catalog });
+    current = made.record;
+    await builds.refresh();
+    return made;
+  };
+  const watched = build === 'none' ? [] : (await rebuild()).watched;
+  if (current) onBuild?.({ build: current });
+  await builds.refresh();
+  const steps = runWorker(
+    await Worker.create({
+      connection,
+      namespace,
+      taskQueue: stepQueue(config.queue),
+      activities: { ...activities },
+      // Steps that wait for room hold a slot: admission decides what runs.
+      maxConcurrentActivityTaskExecutions: 200,
+      shutdownGraceTime: config.worker.shutdownGraceMs,
+      maxHeartbeatThrottleInterval: '2s',
+      defaultHeartbeatThrottleInterval: '2s',
+    }),
+  );
+
+  const background = undo.move();
+  if (build === 'watch') {
+    const watching = watchProject(config.projectDir, watched, async () => {
+      try {
+        const made = await rebuild();
+        onBuild?.({ build: made.record });
+        return made.watched;
+      } catch (error) {
+        onBuild?.({ error });
+        return undefined;
+      }
+    });
+    background.use(watching);
+  }
+  background.use(
+    repeat(
+      reconcileMs,
+      () =>
+        reconcileOpenRuns(config.queue, { catalog, temporal: temporal.client, logger }).then(builds.refresh),
+      logger,
+    ),
+  );
+  background.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
+
+  let stopping: Promise<void> | undefined;
+  const all = () => [steps, ...builds.all()];
+  const stop = () => {
+    stopping ??= (async () => {
+      const workers = all();
+      for (const worker of workers) worker.drain();
+      await Promise.allSettled(workers.map(({ ended }) => ended));
+      await background.disposeAsync();
+    })();
+    return stopping;
+  };
+  const stopped = Promise.race(all().map(({ ended }) => ended)).then(stop, async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  stopped.catch(() => undefined);
+  logger.info(
+    {
+      queue: config.queue,
+      address,
+      build: current?.id,
+      cpus: config.worker.cpus,
+      memory: config.worker.memory,
+    },
+    'worker started',
+  );
+  return { build: () => current, stop, stopped, [Symbol.asyncDispose]: stop };
+}
+
+const tlsOf = ({ temporal: { tls, apiKey } }: Config) => ({
+  ...(tls && { tls: true }),
+  ...(apiKey !== undefined && { apiKey }),
+});
+
+async function reconcileOpenRuns(
+  queue: string,
+  {
+    catalog,
+    temporal,
+    logger,
+  }: { readonly catalog: Catalog; readonly temporal: Client; readonly logger: Logger },
+): Promise<void> {
+  for (const run of await catalog.openRuns(queue)) {
+    try {
+      await reconcileRun(run, { temporal, catalog });
+    } catch (error) {
+      if (!isMillraceError(error)) logger.warn({ err: error, run: run.id }, 'could not reconcile the run');
+    }
+  }
+}
