@@ -50,7 +50,10 @@ const statuses: Readonly<Record<string, Exclude<RunStatus, 'running'>>> = {
   TIMED_OUT: 'timed_out',
 };
 
-type Closing = { readonly catalog: Catalog; readonly closedAt: Date   readonly output?: unknown;
+type Closing = {
+  readonly catalog: Catalog;
+  readonly closedAt: Date;
+  readonly output?: unknown;
   readonly failure?: RunRecord['failure'] | undefined;
 };
 

@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import type { NativeConnection } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { workflowQueue } from '../sdk/protocol/names.js';
@@ -9,13 +9,11 @@ import type { RunningWorker } from './running-worker.js';
 import { runWorker } from './running-worker.js';
 
 export type BuildWorkersOptions = {
-  readonly connection: NativeConnection;
-  readonly namespace: string;
+  /** What every worker of the host shares. */
+  readonly workerOptions: Omit<WorkerOptions, 'taskQueue'>;
   readonly queue: string;
   readonly store: ArtifactStore;
   readonly catalog: Catalog;
-  readonly activities: object;
-  readonly shutdownGraceMs: number;
   readonly logger: Logger;
 };
 
@@ -40,7 +38,12 @@ export function createBuildWorkers(options: BuildWorkersOptions): BuildWorkers {
           logger.warn({ build: id }, 'a run belongs to a build that the catalog does not have');
           continue;
         }
-        workers.set(id, await startBuildWorker(build, options));
+        const worker = await startBuildWorker(build, options);
+        workers.set(id, worker);
+        worker.ended.catch((error: unknown) => {
+          logger.error({ err: error, build: id }, 'the worker of a build broke; a new one follows');
+          workers.delete(id);
+        });
         logger.info({ build: id, pipelines: build.pipelines.map(({ name }) => name) }, 'serving build');
       }
       for (const [id, worker] of workers) {
@@ -63,18 +66,14 @@ async function neededBuilds(catalog: Catalog, queue: string): Promise<ReadonlySe
 
 async function startBuildWorker(
   build: BuildRecord,
-  { connection, namespace, queue, store, activities, shutdownGraceMs }: BuildWorkersOptions,
+  { workerOptions, queue, store }: BuildWorkersOptions,
 ): Promise<RunningWorker> {
   const code = await text(await store.read(build.workflowBundle));
-  const worker = await Worker.create({
-    connection,
-    namespace,
-    taskQueue: workflowQueue(queue, build.id),
-    workflowBundle: { code },
-    activities,
-    shutdownGraceTime: shutdownGraceMs,
-    maxHeartbeatThrottleInterval: '2s',
-    defaultHeartbeatThrottleInterval: '2s',
-  });
-  return runWorker(worker);
+  return runWorker(
+    await Worker.create({
+      ...workerOptions,
+      taskQueue: workflowQueue(queue, build.id),
+      workflowBundle: { code },
+    }),
+  );
 }

@@ -15,6 +15,9 @@ import { buildProject } from './build/build-project.js';
 import { watchProject } from './build/watch-project.js';
 import { createBuildWorkers } from './build-workers.js';
 import { repeat } from './repeat.js';
+import type { Releasers } from './releasers.js';
+import { createReleasers } from './releasers.js';
+import type { RunningWorker } from './running-worker.js';
 import { runWorker } from './running-worker.js';
 import { stepEnvironment } from './step-environment.js';
 import { sweepLeftovers } from './sweep-leftovers.js';
@@ -34,10 +37,7 @@ export type WorkerHostOptions = {
 export interface WorkerHost extends AsyncDisposable {
   /** The build that new runs start on. */
   readonly build: () => BuildRecord | undefined;
-  /**
-   * Two stages: the first call takes no more tasks and lets steps end within the grace time; a second one, while the first
-   * waits, cancels them at once.
-   */
+  /** Takes no more tasks, lets steps end within the grace time, then cancels them: another worker makes a new attempt. */
   stop(): Promise<void>;
   /** Settles when the host has ended; rejects when a worker of it broke. */
   readonly stopped: Promise<void>;
@@ -51,109 +51,87 @@ const sweepMs = 60_000;
  * @throws TemporalUnavailable, ConfigInvalid, and what `buildProject` throws when the first build fails
  */
 export async function startWorkerHost(options: WorkerHostOptions): Promise<WorkerHost> {
+  const releasers = createReleasers();
+  try {
+    return await start(options, releasers);
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
+
+async function start(options: WorkerHostOptions, releasers: Releasers): Promise<WorkerHost> {
   const { config, address, logger, build = 'once', onBuild } = options;
-  await using undo = new AsyncDisposableStack();
   installTemporalRuntime(logger);
-  const catalog = undo.use(await openCatalog(config.catalog));
+  const catalog = releasers.use(await openCatalog(config.catalog));
   const store = await openArtifactStore(config.store);
   const env = stepEnvironment({ config, store, catalog, logger });
-  undo.use(env.projector);
+  releasers.use(env.projector);
   const temporal = await connectTemporal(config, { address });
-  undo.defer(() => temporal.connection.close());
+  releasers.defer(() => temporal.connection.close());
   const warning = await ensureSearchAttributes(temporal.connection, config.temporal.namespace);
   if (warning !== undefined) logger.warn(warning);
   const connection = await NativeConnection.connect({ address, ...tlsOf(config) });
-  undo.defer(() => connection.close());
+  releasers.defer(() => connection.close());
 
-  const runStep = createRunStep(env);
-  const activities = { ...createOwnActivities(env), default: runStep };
   const { namespace } = config.temporal;
-  const builds = createBuildWorkers({
+  const workerOptions = {
     connection,
     namespace,
-    queue: config.queue,
-    store,
-    catalog,
-    activities,
-    shutdownGraceMs: config.worker.shutdownGraceMs,
-    logger,
-  });
+    activities: { ...createOwnActivities(env), default: createRunStep(env) },
+    // Steps that wait for room hold a slot: admission decides what runs.
+    maxConcurrentActivityTaskExecutions: 200,
+    shutdownGraceTime: config.worker.shutdownGraceMs,
+    maxHeartbeatThrottleInterval: '2s',
+    defaultHeartbeatThrottleInterval: '2s',
+  } as const;
+  const builds = createBuildWorkers({ workerOptions, queue: config.queue, store, catalog, logger });
 
   let current: BuildRecord | undefined;
   const rebuild = async () => {
     const made = await buildProject({ projectDir: config.projectDir, queue: config.queue, store, catalog });
     current = made.record;
     await builds.refresh();
-    return made;
+    onBuild?.({ build: made.record });
+    return made.watched;
   };
-  const watched = build === 'none' ? [] : (await rebuild()).watched;
-  if (current) onBuild?.({ build: current });
+  const watched = build === 'none' ? [] : await rebuild();
   await builds.refresh();
-  const steps = runWorker(
-    await Worker.create({
-      connection,
-      namespace,
-      taskQueue: stepQueue(config.queue),
-      activities: { ...activities },
-      // Steps that wait for room hold a slot: admission decides what runs.
-      maxConcurrentActivityTaskExecutions: 200,
-      shutdownGraceTime: config.worker.shutdownGraceMs,
-      maxHeartbeatThrottleInterval: '2s',
-      defaultHeartbeatThrottleInterval: '2s',
-    }),
-  );
+  const steps = runWorker(await Worker.create({ ...workerOptions, taskQueue: stepQueue(config.queue) }));
 
-  const background = undo.move();
-  if (build === 'watch') {
-    const watching = watchProject(config.projectDir, watched, async () => {
-      try {
-        const made = await rebuild();
-        onBuild?.({ build: made.record });
-        return made.watched;
-      } catch (error) {
-        onBuild?.({ error });
-        return undefined;
-      }
-    });
-    background.use(watching);
-  }
-  background.use(
-    repeat(
-      reconcileMs,
-      () =>
-        reconcileOpenRuns(config.queue, { catalog, temporal: temporal.client, logger }).then(builds.refresh),
-      logger,
-    ),
-  );
-  background.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
+  const keepOnError = (error: unknown): undefined => void onBuild?.({ error });
+  if (build === 'watch')
+    releasers.use(watchProject(config.projectDir, watched, () => rebuild().catch(keepOnError)));
+  const refresh = () =>
+    reconcileOpenRuns(config.queue, { catalog, temporal: temporal.client, logger }).then(builds.refresh);
+  releasers.use(repeat(reconcileMs, refresh, logger));
+  releasers.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
 
-  let stopping: Promise<void> | undefined;
-  const all = () => [steps, ...builds.all()];
-  const stop = () => {
-    stopping ??= (async () => {
-      const workers = all();
-      for (const worker of workers) worker.drain();
-      await Promise.allSettled(workers.map(({ ended }) => ended));
-      await background.disposeAsync();
-    })();
-    return stopping;
-  };
-  const stopped = Promise.race(all().map(({ ended }) => ended)).then(stop, async (error: unknown) => {
-    await stop();
-    throw error;
-  });
+  const stop = stopOnce(() => [steps, ...builds.all()], releasers);
+  const stopped = Promise.race([steps, ...builds.all()].map(({ ended }) => ended)).then(
+    stop,
+    async (error: unknown) => {
+      await stop();
+      throw error;
+    },
+  );
   stopped.catch(() => undefined);
   logger.info(
-    {
-      queue: config.queue,
-      address,
-      build: current?.id,
-      cpus: config.worker.cpus,
-      memory: config.worker.memory,
-    },
+    { queue: config.queue, address, build: current?.id, ...env.admission.capacity },
     'worker started',
   );
   return { build: () => current, stop, stopped, [Symbol.asyncDispose]: stop };
+}
+
+function stopOnce(workers: () => readonly RunningWorker[], releasers: Releasers): () => Promise<void> {
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    const all = workers();
+    for (const worker of all) worker.drain();
+    await Promise.allSettled(all.map(({ ended }) => ended));
+    await releasers.release();
+  };
+  return () => (stopping ??= stop());
 }
 
 const tlsOf = ({ temporal: { tls, apiKey } }: Config) => ({
