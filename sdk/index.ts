@@ -20,6 +20,8 @@ export type { ApprovalDecision, ApprovalOptions } from './approval.js';
 export { promote, register } from './registry.js';
 export type { AliasChange, ModelVersion } from './registry.js';
 export { fetchData, runInfo, sleep } from './words.js';
+export { defineConfig } from './define-config.js';
+export type { ProjectConfig } from './define-config.js';
 export type { Duration } from './duration.js';
 export type { Bytes } from './bytes.js';
 export {

@@ -1,0 +1,114 @@
+import { connect, type Socket } from 'node:net';
+import type { Client, Connection } from '@temporalio/client';
+import type { Config } from '../config/config.js';
+import { readEmbeddedService } from '../config/embedded-service.js';
+import { TemporalUnavailable } from '../sdk/errors.js';
+import { type Unavailability, grpcCode, grpcStatus, refused, unreachable } from './temporal-unavailable.js';
+
+export type ConnectOptions = {
+  /** host:port. Default: the configured one, else that of the service running for the state directory. */
+  readonly address?: string;
+  /** Longest time for all of it, ms. Default 5000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+export type TemporalConnection = AsyncDisposable & {
+  readonly address: string;
+  readonly connection: Connection;
+  readonly client: Client;
+};
+
+/**
+ * Connects to the Temporal service and makes sure that it has the namespace.
+ * @throws TemporalUnavailable with address, reason (`fields.reason`) and what to do
+ */
+export async function connectTemporal(
+  config: Config,
+  options: ConnectOptions = {},
+): Promise<TemporalConnection> {
+  const { timeoutMs = 5_000, signal } = options;
+  signal?.throwIfAborted();
+  const address = options.address ?? config.temporal.address ?? (await embeddedAddress(config));
+  const deadline = Date.now() + timeoutMs;
+  await reach(address, timeoutMs, signal);
+  // Imported here: it takes a quarter of a second, which commands that fail before should not.
+  const temporal = await import('@temporalio/client');
+  const opening = temporal.Connection.connect({
+    ...transportOptions(config, address),
+    connectTimeout: Math.max(1, deadline - Date.now()),
+  });
+  try {
+    const connection = await abortable(opening, signal);
+    await checkNamespace(connection, { namespace: config.temporal.namespace, deadline, signal });
+    const client = new temporal.Client({ connection, namespace: config.temporal.namespace });
+    return { address, connection, client, [Symbol.asyncDispose]: () => connection.close() };
+  } catch (error) {
+    void opening.then((connection) => connection.close()).catch(() => undefined);
+    signal?.throwIfAborted();
+    throw refused(error, address, config);
+  }
+}
+
+/** What every connection to the service of this configuration is opened with, clients' and workers' alike. */
+export function transportOptions(
+  { temporal: { tls, apiKey } }: Config,
+  address: string,
+): { readonly address: string; readonly tls: boolean; readonly apiKey?: string } {
+  return { address, tls, ...(apiKey !== undefined && { apiKey }) };
+}
+
+async function embeddedAddress({ stateDir }: Config): Promise<string> {
+  const service = await readEmbeddedService(stateDir);
+  if (service !== undefined) return service.address;
+  throw new TemporalUnavailable(`No Temporal service runs for ${stateDir}.`, {
+    hint: 'Start one with `millrace dev` or `millrace worker`, or set TEMPORAL_ADDRESS.',
+    fields: { reason: 'none' satisfies Unavailability, stateDir },
+  });
+}
+
+/** Asks the port itself first: gRPC tries again until its deadline and then does not say why. */
+async function reach(address: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  if (['grpc_proxy', 'https_proxy', 'http_proxy'].some((name) => process.env[name])) return;
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  const socket = connect({ host, port: Number(address.slice(colon + 1)) });
+  try {
+    await abortable(connected(socket, timeoutMs), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw unreachable(address, error);
+  } finally {
+    socket.destroy();
+  }
+}
+
+const connected = (socket: Socket, timeoutMs: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once('connect', resolve).once('error', reject);
+    socket.setTimeout(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
+  });
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+async function checkNamespace(
+  connection: Connection,
+  { namespace, deadline, signal }: { namespace: string; deadline: number; signal: AbortSignal | undefined },
+): Promise<void> {
+  try {
+    const asked = connection.withDeadline(deadline, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
+    await abortable(asked, signal);
+  } catch (error) {
+    // A key may be allowed to run workflows and not to describe the namespace.
+    if (grpcStatus(error) !== grpcCode.permissionDenied) throw error;
+  }
+}

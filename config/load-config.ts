@@ -1,0 +1,99 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ConfigInvalid } from '../sdk/errors.js';
+import type { Config } from './config.js';
+import { hostMemory } from './host-memory.js';
+import { loadConfigFile } from './load-config-file.js';
+import { findProjectDir } from './project-dir.js';
+import {
+  address,
+  count,
+  duration,
+  flag,
+  oneOf,
+  path,
+  port,
+  positive,
+  secret,
+  size,
+  text,
+  url,
+} from './setting-kinds.js';
+import type { ConfigProblem, SettingsReader } from './settings-reader.js';
+import { settingsReader } from './settings-reader.js';
+import { openStateDir } from './state-dir.js';
+
+export type LoadConfigOptions = {
+  /** Where the search for the project begins, and what relative paths in variables mean. Default: the process's. */
+  readonly cwd?: string;
+  /** Default `process.env`. */
+  readonly env?: NodeJS.ProcessEnv;
+};
+
+/**
+ * The configuration of the project that `cwd` lies in: defaults, then its millrace.config file, then the environment.
+ * Makes the state directory where it is missing.
+ * @throws ConfigInvalid naming every wrong setting with its source
+ */
+export async function loadConfig({
+  cwd = process.cwd(),
+  env = process.env,
+}: LoadConfigOptions = {}): Promise<Config> {
+  const project = findProjectDir(cwd);
+  const reader = settingsReader({
+    file: project.configFile === undefined ? undefined : await loadConfigFile(project.configFile),
+    filePath: project.configFile,
+    env,
+    fileBase: project.dir,
+    envBase: resolve(cwd),
+  });
+  const config = readSettings(reader, project.dir);
+  const problems = reader.problems();
+  if (problems.length > 0) throw invalid(problems);
+  return { ...config, installation: await openStateDir(config.stateDir) };
+}
+
+function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config, 'installation'> {
+  const stateDir = read('stateDir', 'MILLRACE_STATE_DIR', path) ?? join(projectDir, '.millrace');
+  const apiKey = read('temporal.apiKey', 'TEMPORAL_API_KEY', secret);
+  return {
+    projectDir,
+    stateDir,
+    queue: read('queue', 'MILLRACE_QUEUE', queueName) ?? 'millrace',
+    temporal: {
+      address: read('temporal.address', 'TEMPORAL_ADDRESS', address),
+      namespace: read('temporal.namespace', 'TEMPORAL_NAMESPACE', namespaceName) ?? 'default',
+      apiKey,
+      tls: read('temporal.tls', 'TEMPORAL_TLS', flag) ?? apiKey !== undefined,
+      port: read('temporal.port', 'MILLRACE_TEMPORAL_PORT', port),
+    },
+    catalog: read('catalog', 'MILLRACE_CATALOG', url('sqlite')) ?? `sqlite:${join(stateDir, 'catalog.db')}`,
+    store: read('store', 'MILLRACE_STORE', url('file')) ?? `file:${join(stateDir, 'artifacts')}`,
+    worker: {
+      executor: read('worker.executor', 'MILLRACE_EXECUTOR', oneOf(['auto', 'docker', 'process'])) ?? 'auto',
+      cpus: read('worker.cpus', 'MILLRACE_CPUS', positive) ?? availableParallelism(),
+      memory: read('worker.memory', 'MILLRACE_MEMORY', size) ?? Math.floor(hostMemory() * 0.9),
+      gpus: read('worker.gpus', 'MILLRACE_GPUS', count) ?? 0,
+      shutdownGraceMs: read('worker.shutdownGrace', 'MILLRACE_SHUTDOWN_GRACE', duration) ?? 10_000,
+    },
+    secrets: {
+      dir: read('secrets.dir', 'MILLRACE_SECRETS_DIR', path),
+      envPrefix: read('secrets.envPrefix', 'MILLRACE_SECRETS_ENV_PREFIX', envPrefix) ?? 'MILLRACE_SECRET_',
+    },
+    logLevel: read('logLevel', 'MILLRACE_LOG_LEVEL', logLevel) ?? 'info',
+  };
+}
+
+const queueName = text('a name of letters, digits, `.`, `_`, `-`', /^[a-z0-9][\w.-]*$/i);
+const namespaceName = text('a namespace name', /^\S+$/);
+const envPrefix = text('the beginning of a variable name: letters, digits, `_`', /^[a-z_]\w*$/i);
+const logLevel = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']);
+
+function invalid(problems: readonly ConfigProblem[]): ConfigInvalid {
+  const lines = problems.map(({ setting, source, message }) => `  ${setting} (${source}): ${message}`);
+  const head = problems.length === 1 ? 'A setting is wrong' : `${problems.length} settings are wrong`;
+  return new ConfigInvalid(`${head}:\n${lines.join('\n')}\n`, {
+    hint: 'docs/configuration.md lists every setting.',
+    fields: { problems },
+  });
+}

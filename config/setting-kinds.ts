@@ -1,0 +1,115 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { bytes } from '../sdk/bytes.js';
+import { durationMs } from '../sdk/duration.js';
+
+/** How a setting is checked, from a config file (any value) or an environment variable (always text). */
+export type SettingKind<T> = {
+  /** Completes "expected …". */
+  readonly expected: string;
+  /** @param base the folder that relative paths start from */
+  readonly schema: (base: string) => z.ZodType<T>;
+  /** What a variable's text stands for, before the schema sees it. Default: itself. */
+  readonly fromText?: (text: string) => unknown;
+  /** Its value never appears in a message. */
+  readonly secret?: true;
+};
+
+const numberFromText = (text: string): unknown => (/^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text);
+
+export const path: SettingKind<string> = {
+  expected: 'a path',
+  schema: (base) =>
+    z
+      .string()
+      .min(1)
+      .transform((value) => resolve(base, value)),
+};
+
+/** `<scheme>:<path>`, made absolute. */
+export const url = (scheme: string): SettingKind<string> => ({
+  expected: `\`${scheme}:<path>\``,
+  schema: (base) =>
+    z
+      .string()
+      .regex(new RegExp(`^${scheme}:.+`))
+      .transform((value) => `${scheme}:${resolve(base, value.slice(scheme.length + 1))}`),
+});
+
+export const text = (expected: string, pattern: RegExp): SettingKind<string> => ({
+  expected,
+  schema: () => z.string().regex(pattern),
+});
+
+export const secret: SettingKind<string> = {
+  expected: 'a text that is not empty',
+  schema: () => z.string().min(1),
+  secret: true,
+};
+
+export const address: SettingKind<string> = {
+  expected: 'host:port',
+  schema: () => z.string().refine(isAddress),
+};
+
+export const oneOf = <const T extends string>(values: readonly T[]): SettingKind<T> => ({
+  expected: `one of ${values.join(', ')}`,
+  schema: () => z.enum(values),
+});
+
+export const flag: SettingKind<boolean> = {
+  expected: 'true or false',
+  schema: () => z.boolean(),
+  fromText: (value) => ({ true: true, false: false, '1': true, '0': false })[value.toLowerCase()] ?? value,
+};
+
+export const positive: SettingKind<number> = {
+  expected: 'a number above 0',
+  schema: () => z.number().positive(),
+  fromText: numberFromText,
+};
+
+export const count: SettingKind<number> = {
+  expected: 'a whole number from 0',
+  schema: () => z.number().int().nonnegative(),
+  fromText: numberFromText,
+};
+
+export const port: SettingKind<number> = {
+  expected: 'a port from 1 to 65535',
+  schema: () => z.number().int().min(1).max(65_535),
+  fromText: numberFromText,
+};
+
+/** Bytes. */
+export const size: SettingKind<number> = {
+  expected: "a size above 0: bytes, or a text like '4GiB'",
+  schema: () => converted((value) => bytes(value, 'size')).refine((value) => value > 0),
+  fromText: numberFromText,
+};
+
+/** Milliseconds. */
+export const duration: SettingKind<number> = {
+  expected: "a duration: milliseconds, or a text like '10 s'",
+  schema: () => converted((value) => durationMs(value, 'duration')),
+  fromText: numberFromText,
+};
+
+const converted = (convert: (value: number | string) => number): z.ZodType<number> =>
+  z.union([z.string(), z.number()]).transform((value, context) => {
+    try {
+      return convert(value);
+    } catch {
+      context.addIssue({ code: 'custom' });
+      return z.NEVER;
+    }
+  });
+
+function isAddress(value: string): boolean {
+  const match = /^(?:\[(?<ip>[^\]]+)\]|(?<host>[^\s:/[\]]+)):(?<port>\d{1,5})$/.exec(value);
+  const { ip, port: number } = match?.groups ?? {};
+  return (
+    match !== null && (ip === undefined || isIP(ip) === 6) && Number(number) >= 1 && Number(number) <= 65_535
+  );
+}

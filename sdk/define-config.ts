@@ -1,0 +1,51 @@
+import type { Bytes } from './bytes.js';
+import type { Duration } from './duration.js';
+
+/**
+ * What `millrace.config.ts` may say: every setting is optional, the environment wins over the file.
+ * Paths are relative to the folder of the file. docs/configuration.md lists each with its default.
+ */
+export type ProjectConfig = {
+  /** Folder of everything Millrace keeps on this machine. Default `.millrace`. */
+  readonly stateDir?: string | undefined;
+  /** Prefix of the Temporal task queues. Default `millrace`. */
+  readonly queue?: string | undefined;
+  readonly temporal?: {
+    /** host:port of a Temporal service. Default: one of this project's own is started. */
+    readonly address?: string | undefined;
+    /** Default `default`. */
+    readonly namespace?: string | undefined;
+    readonly apiKey?: string | undefined;
+    /** Default: true when an API key is given. */
+    readonly tls?: boolean | undefined;
+    /** Port of the project's own service. Default: any free one. */
+    readonly port?: number | undefined;
+  };
+  /** `sqlite:<path>`. Default `sqlite:.millrace/catalog.db`. */
+  readonly catalog?: string | undefined;
+  /** `file:<path>`. Default `file:.millrace/artifacts`. */
+  readonly store?: string | undefined;
+  readonly worker?: {
+    /** Default `auto`: docker where an engine answers, else process. */
+    readonly executor?: 'auto' | 'docker' | 'process' | undefined;
+    /** Cpus that steps may use in all. Default: this host's. */
+    readonly cpus?: number | undefined;
+    /** Memory that steps may use in all. Default: 90 % of this host's. */
+    readonly memory?: Bytes | undefined;
+    /** Default 0. */
+    readonly gpus?: number | undefined;
+    /** Time running steps get at shutdown before they are cancelled. Default 10 s. */
+    readonly shutdownGrace?: Duration | undefined;
+  };
+  readonly secrets?: {
+    /** Folder with a file per secret; looked in before the environment. */
+    readonly dir?: string | undefined;
+    /** Prefix of environment variables that hold secrets. Default `MILLRACE_SECRET_`. */
+    readonly envPrefix?: string | undefined;
+  };
+  /** Default `info`. */
+  readonly logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
+};
+
+/** Types the object that `millrace.config.ts` exports as its default. */
+export const defineConfig = (config: ProjectConfig): ProjectConfig => config;
