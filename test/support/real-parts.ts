@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv. */
+export type PartName = 'docker' | 'temporal' | 'python';
+
+/** Where the part is (a version or a path), or a sentence saying what would bring it. */
+export type Part = { readonly found: string } | { readonly missing: string };
+
+/** As `npm test` found it; looked for here when jest was started directly. */
+export function realPart(name: PartName): Part {
+  const known = process.env['MILLRACE_TEST_PARTS'];
+  if (known) return (JSON.parse(known) as Record<PartName, Part>)[name];
+  return (looked[name] ??= look[name]());
+}
+
+const looked: Partial<Record<PartName, Part>> = {};
+
+const advice = 'run `npm test` once without naming tests, which sets it up or says what is missing';
+
+const look: Record<PartName, () => Part> = {
+  docker() {
+    const engine = output('docker', ['version', '-f', '{{.Server.Version}}']);
+    if (!engine) return { missing: `no Docker engine answers; ${advice}` };
+    const tags = ['python:3.12-slim', 'node:22-slim', 'busybox:latest'];
+    return output('docker', ['image', 'inspect', '-f', '{{.Id}}', ...tags])
+      ? { found: engine }
+      : { missing: `one of the images ${tags.join(', ')} is missing; ${advice}` };
+  },
+  temporal() {
+    if (output('temporal', ['--version'])) return { found: 'temporal' };
+    const pin = readFileSync(join(import.meta.dirname, '../../deploy/temporal.version'), 'utf8');
+    const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+    const kept = join(cache, `millrace/bin/temporal-v${/^cli=(.*)$/m.exec(pin)?.[1]}`);
+    return existsSync(kept) ? { found: kept } : { missing: `no temporal executable; ${advice}` };
+  },
+  python() {
+    const path = output('python3', ['-c', 'import ensurepip, venv, sys; print(sys.executable)']);
+    return path ? { found: path } : { missing: `no python3 with venv; ${advice}` };
+  },
+};
+
+function output(command: string, args: readonly string[]): string | undefined {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return undefined;
+  }
+}
