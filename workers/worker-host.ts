@@ -4,7 +4,8 @@ import type { Logger } from 'pino';
 import { createOwnActivities } from '../activities/own-activities.js';
 import { createRunStep } from '../activities/run-step.js';
 import { reconcileRun } from '../client/reconcile.js';
-import { connectTemporal, ensureSearchAttributes } from '../client/temporal-connection.js';
+import { ensureSearchAttributes } from '../client/search-attributes.js';
+import { connectTemporal, transportOptions } from '../client/temporal-connection.js';
 import type { Config } from '../config/config.js';
 import { isMillraceError } from '../sdk/errors.js';
 import { stepQueue } from '../sdk/protocol/names.js';
@@ -71,7 +72,7 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   releasers.defer(() => temporal.connection.close());
   const warning = await ensureSearchAttributes(temporal.connection, config.temporal.namespace);
   if (warning !== undefined) logger.warn(warning);
-  const connection = await NativeConnection.connect({ address, ...tlsOf(config) });
+  const connection = await NativeConnection.connect(transportOptions(config, address));
   releasers.defer(() => connection.close());
 
   const { namespace } = config.temporal;
@@ -108,13 +109,10 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   releasers.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
 
   const stop = stopOnce(() => [steps, ...builds.all()], releasers);
-  const stopped = Promise.race([steps, ...builds.all()].map(({ ended }) => ended)).then(
-    stop,
-    async (error: unknown) => {
-      await stop();
-      throw error;
-    },
-  );
+  const stopped = steps.ended.then(stop, async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   stopped.catch(() => undefined);
   logger.info(
     { queue: config.queue, address, build: current?.id, ...env.admission.capacity },
@@ -133,11 +131,6 @@ function stopOnce(workers: () => readonly RunningWorker[], releasers: Releasers)
   };
   return () => (stopping ??= stop());
 }
-
-const tlsOf = ({ temporal: { tls, apiKey } }: Config) => ({
-  ...(tls && { tls: true }),
-  ...(apiKey !== undefined && { apiKey }),
-});
 
 async function reconcileOpenRuns(
   queue: string,
