@@ -1,0 +1,18 @@
+import { parseArgs } from 'node:util';
+import { overhead } from './overhead.js';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '7' },
+    case: { type: 'string', multiple: true, default: [] },
+  },
+});
+const benches = { overhead };
+const name = positionals[0] ?? 'overhead';
+const bench = Object.entries(benches).find(([each]) => each === name)?.[1];
+if (!bench) {
+  console.error(`No bench ${name}; there are: ${Object.keys(benches).join(', ')}.`);
+  process.exit(2);
+}
+await bench({ rounds: Number(values.rounds), cases: values.case });
