@@ -48,7 +48,22 @@ describe('committed files', () => {
     expect((await grep('-e', '"name": "millrace"', '--', 'package.json')).stdout).toContain('package.json');
   });
 
-  test('hold a lock file without addresses, so that any registry serves', () => {
-    expect(readFileSync(join(packageRoot, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved": "https?:/);
+  describe('hold a lock file', () => {
+    const { packages } = JSON.parse(readFileSync(join(packageRoot, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { resolved?: string; optionalDependencies?: Record<string, string> }>;
+    };
+
+    test('without addresses, so that any registry serves', () => {
+      expect(Object.keys(packages).filter((path) => packages[path]?.resolved)).toEqual([]);
+    });
+
+    // Else `npm ci` refuses it. `node test/setup/complete-lock.mjs` puts in what is missing.
+    test('with every optional package, also those of other platforms', () => {
+      const locked = new Set(Object.keys(packages).map((path) => path.split('node_modules/').at(-1)));
+      const optional = Object.values(packages).flatMap((entry) =>
+        Object.keys(entry.optionalDependencies ?? {}),
+      );
+      expect(optional.filter((name) => !locked.has(name))).toEqual([]);
+    });
   });
 });
