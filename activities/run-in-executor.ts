@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { renderCommand } from '../sdk/command-template.js';
 import { createHash } from 'node:crypto';
+import { sentence } from '../sdk/sentence.js';
 import { DiskLimit, OutOfMemory, StepFailed, StepTimeout } from '../sdk/errors.js';
 import { formatBytes } from '../sdk/bytes.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
@@ -9,6 +10,7 @@ import type { StepEvent } from '../sdk/step-contract.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
 import type { Attempt } from './run-step.js';
+import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
 import { checkedOutput, readValues, storeArtifacts } from './step-outputs.js';
@@ -37,7 +39,7 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     return checkedOutput(definition, { ...values, ...artifacts });
   } finally {
     release();
-    await rm(folder, { recursive: true, force: true });
+    await keepCheckpoint(folder);
   }
 }
 
@@ -50,6 +52,7 @@ async function prepare(
   const inDocker = task.executor === 'docker';
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  await takeCheckpoint(folder);
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
   await layOutFolder({ folder, input, mode: inDocker ? 'link' : 'copy', store: env.store, signal });
   return {
@@ -158,7 +161,7 @@ async function refuseFailedEnd(
       if (end.exitCode === 0) return;
       throw new StepFailed(
         failure
-          ? `Step \`${spec.name}\` failed: ${failure.message}.`
+          ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`
           : `Step \`${spec.name}\` ended with exit code ${end.exitCode}.`,
         {
           fields: {

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { isMillraceError, StepFailed, StepTimeout } from '../sdk/errors.js';
+import { sentence } from '../sdk/sentence.js';
 import { runHandler } from '../sdk/node/run-handler.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import type { Attempt } from './run-step.js';
@@ -74,7 +75,7 @@ export async function runInWorker({
     const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
     if (error instanceof Error && error.stack)
       log.push(...error.stack.split('\n').map((line) => `${new Date().toISOString()} err ${line}`));
-    throw new StepFailed(`Step \`${spec.name}\` threw ${name}: ${message}.`, {
+    throw new StepFailed(`Step \`${spec.name}\` threw ${name}: ${sentence(message)}`, {
       cause: error,
       fields: { logTail: log.slice(-50) },
       hint: `See \`millrace logs ${run} ${step}\`.`,

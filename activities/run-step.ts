@@ -8,6 +8,7 @@ import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactRecord } from '../store/catalog.js';
 import { isWorkerShutdown, placedError, temporalFailure } from './failures.js';
+import { forgetStep } from './carry-checkpoint.js';
 import type { AttemptReport } from './report-attempt.js';
 import { reportAttempt } from './report-attempt.js';
 import { runInExecutor } from './run-in-executor.js';
@@ -39,6 +40,9 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       env,
       heartbeat: task.spec.isolation === 'inline' ? undefined : (details) => context.heartbeat(details),
     });
+    const forget = async () => {
+      if (task.executor !== 'worker') await forgetStep(env.paths.attempt(task.run, task.path, attempt));
+    };
     try {
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
@@ -47,10 +51,12 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       // A superseded or cancelled attempt must not commit.
       signal.throwIfAborted();
       await report.completed(output, edges(task, output));
+      await forget();
       return { output };
     } catch (error) {
       if (signal.aborted && !isWorkerShutdown(signal)) {
         await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));
+        await forget();
         throw signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
       }
       const placed = signal.aborted
@@ -63,6 +69,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
         !isRetryable(placed) ||
         (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);
       await report.failed(final ? 'failed' : 'retrying', toFailureInfo(placed));
+      if (final) await forget();
       throw temporalFailure(placed, final);
     } finally {
       report.stop();

@@ -17,7 +17,7 @@ const BRAND = Symbol.for('millrace.error');
 
 /**
  * Base of every error Millrace throws. The message says what happened, where (`[run= step= attempt=]`) and what to do.
- * Recognise one by its `code` (stable, see docs/errors.md) or with `isMillraceError`: `instanceof` fails across vm contexts.
+ * Recognise one by its `code` (stable, see docs/errors.md), by its class, or with `isMillraceError`.
  */
 export class MillraceError extends Error {
   readonly [BRAND] = true;
@@ -29,7 +29,7 @@ export class MillraceError extends Error {
 
   constructor(code: string, what: string, options: MillraceErrorOptions = {}) {
     super(sentence(what, options), options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
+    this.name = className(code);
     this.code = code;
     this.what = what;
     this.place = { run: options.run, step: options.step, attempt: options.attempt };
@@ -66,6 +66,10 @@ const known = (place: ErrorPlace): ErrorPlace =>
 type ErrorClass = new (what: string, options?: MillraceErrorOptions) => MillraceError;
 const classes = new Map<string, ErrorClass>();
 
+/** `STEP_FAILED` → `StepFailed`. */
+const className = (code: string): string =>
+  code.toLowerCase().replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
 /** Rebuilds an error from what crossed a process or a Temporal history: the class its code stands for, else the base. */
 export function rebuildError(code: string, what: string, options: MillraceErrorOptions): MillraceError {
   const Class = classes.get(code);
@@ -75,10 +79,14 @@ export function rebuildError(code: string, what: string, options: MillraceErrorO
 /** Every code there is, for the test that holds docs/errors.md against the code. */
 export const errorCodes = (): readonly string[] => [...classes.keys()].sort();
 
+/** `instanceof` of these classes asks for the code, so that it holds across vm contexts and copies of the SDK. */
 function defineError(code: string): ErrorClass {
   const Class = class extends MillraceError {
     constructor(what: string, options?: MillraceErrorOptions) {
       super(code, what, options);
+    }
+    static override [Symbol.hasInstance](value: unknown): boolean {
+      return isMillraceError(value) && value.code === code;
     }
   };
   classes.set(code, Class);

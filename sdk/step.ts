@@ -296,6 +296,13 @@ function specOf(
     });
   const isolation = inline ? 'inline' : (asked ?? 'container');
   const given = typeof options.image === 'string' ? imageReference(options.image) : options.image;
+  const reserved = Object.keys(options.env ?? {}).find((variable) => variable.startsWith('MILLRACE_'));
+  refuse(
+    reserved !== undefined,
+    name,
+    `sets ${reserved}, a name the step contract keeps for itself`,
+    'Use another name.',
+  );
   const attempts = retry.attempts ?? 1;
   refuse(
     !Number.isInteger(attempts) || attempts < 1,

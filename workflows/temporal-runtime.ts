@@ -230,6 +230,8 @@ function stepActivity(spec: StepSpec, path: string, queue: string): StepActivity
       heartbeatTimeout,
       startToCloseTimeout: spec.timeoutMs + longestWait,
       retry: retryOf(spec),
+      // A run that is cancelled has ended when its containers have.
+      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
       // Code that runs inside the worker belongs to the worker of its build; all else to any host with room.
       ...(spec.isolation !== 'none' && { taskQueue: stepQueue(queue) }),
     }),

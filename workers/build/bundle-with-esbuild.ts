@@ -1,7 +1,7 @@
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 import { build } from 'esbuild';
 import { BuildFailed, isMillraceError } from '../../sdk/errors.js';
-import { ownFiles } from './own-files.js';
+import { ownFiles, resolvePackage } from './own-files.js';
 
 export type Bundled = { readonly code: string; readonly metafile: Metafile };
 
@@ -18,7 +18,10 @@ export type BundleOptions = {
   >;
 };
 
-/** One CommonJS file for Node 20 out of an entry and all it imports. @throws BuildFailed with esbuild's own words and places */
+/**
+ * One CommonJS file for Node 20 out of an entry and all it imports. A project without a zod of its own gets ours.
+ * @throws BuildFailed with esbuild's own words and places
+ */
 export async function bundleWithEsbuild({
   entry,
   projectDir,
@@ -38,7 +41,10 @@ export async function bundleWithEsbuild({
       format: 'cjs',
       legalComments: 'none',
       logLevel: 'silent',
-      alias: { millrace: ownFiles.sdk },
+      alias: {
+        millrace: ownFiles.sdk,
+        ...(options.external?.includes('zod') ? {} : { zod: resolvePackage('zod', projectDir) }),
+      },
       ...options,
       plugins: [...plugins],
     });

@@ -1,0 +1,32 @@
+import { readdir, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { contract } from '../sdk/step-contract.js';
+
+/**
+ * A step's checkpoint outlives its attempts on this host: the folder of an ended attempt shrinks to it, and the next attempt
+ * takes it over. An attempt's folder is `<step's folder>/<attempt>`.
+ */
+export async function keepCheckpoint(folder: string): Promise<void> {
+  const kept = await readdir(path.join(folder, contract.checkpoint)).catch(() => []);
+  if (kept.length === 0) return rm(folder, { recursive: true, force: true });
+  for (const name of await readdir(folder)) {
+    if (name !== contract.checkpoint) await rm(path.join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Moves the newest earlier attempt's checkpoint into this one's folder, also of an attempt whose worker died. */
+export async function takeCheckpoint(folder: string): Promise<void> {
+  const step = path.dirname(folder);
+  const attempts = (await readdir(step))
+    .map(Number)
+    .filter((attempt) => attempt < Number(path.basename(folder)));
+  for (const attempt of attempts.sort((a, b) => b - a)) {
+    const from = path.join(step, String(attempt), contract.checkpoint);
+    const files = await readdir(from).catch(() => []);
+    if (files.length > 0) return rename(from, path.join(folder, contract.checkpoint));
+  }
+}
+
+/** When a step has ended nothing of it is left on this host. */
+export const forgetStep = (folder: string): Promise<void> =>
+  rm(path.dirname(folder), { recursive: true, force: true });
