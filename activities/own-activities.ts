@@ -92,6 +92,12 @@ export function createOwnActivities(env: StepEnvironment) {
           ...(state.failure && { failure: state.failure }),
         })),
       }); // prettier-ignore
+      if (steps.some((step) => !isStepClosed(step.status))) {
+        const running = (await catalog.attempts(run)).filter((attempt) => attempt.status === 'running');
+        projector.add({
+          attempts: running.map((attempt) => ({ ...attempt, status: 'cancelled', closedAt })),
+        });
+      }
       await projector.flush();
       for (const approval of await catalog.approvals({ run, status: 'open' }))
         await catalog.closeApproval({ run, path: approval.path, status: 'cancelled' });
