@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type Docker from 'dockerode';
+import { ImageBuildFailed, InfrastructureFailed } from '../../sdk/errors.js';
+import type { ImageSpec } from '../../sdk/image.js';
+import type { ResolvedImage } from '../../sdk/protocol/messages.js';
+import { readBuildContext } from './build-context.js';
+import { buildImage } from './build-image.js';
+import { derivedTag, deriveImage } from './derive-image.js';
+import { dockerHost } from './docker-connection.js';
+import { engineError, statusOf } from './docker-errors.js';
+import type { ExecuteOptions, ImageRequest, ImageResolver } from './executor.js';
+import { pullImage } from './pull-image.js';
+import { readRequirements } from './requirements.js';
+import { createSharedWork } from './shared-work.js';
+
+export type ImageResolverOptions = {
+  readonly docker: Docker;
+  /** Where registry credentials and pip's settings are looked up. */
+  readonly env: NodeJS.ProcessEnv;
+};
+
+/** Finds, pulls, builds and derives images; the same one once, however many ask at a time. */
+export function createImageResolver({ docker, env }: ImageResolverOptions): ImageResolver {
+  const share = createSharedWork<void>();
+  const host = dockerHost(env);
+
+  /** The image of that name, made first where it is not there. */
+  async function ensure(
+    reference: string,
+    make: (options: ExecuteOptions) => Promise<void>,
+    options: ExecuteOptions,
+  ): Promise<ResolvedImage> {
+    const found = await inspect(docker, reference);
+    if (found) return found;
+    await share(reference, make, options);
+    const made = await inspect(docker, reference);
+    if (made) return made;
+    throw new InfrastructureFailed(`Image \`${reference}\` was made, but the engine does not know it.`);
+  }
+
+  const withEnv = (options: ExecuteOptions) => ({ ...options, env });
+
+  async function base({ image, context }: ImageRequest, options: ExecuteOptions): Promise<ResolvedImage> {
+    if (image.kind === 'build') return build(image, context, options);
+    const { reference } = image;
+    return ensure(reference, (shared) => pullImage(docker, reference, withEnv(shared)), options);
+  }
+
+  async function build(
+    { context: name, dockerfile }: Extract<ImageSpec, { kind: 'build' }>,
+    folder: string | undefined,
+    options: ExecuteOptions,
+  ): Promise<ResolvedImage> {
+    const subject = `image ${name}`;
+    const text = folder && (await readFile(path.join(folder, dockerfile), 'utf8').catch(() => undefined));
+    if (folder === undefined || text === undefined) {
+      throw new ImageBuildFailed(`The context of ${subject} has no ${dockerfile}.`, {
+        hint: 'Add it, or name it with the option `dockerfile` of `image.build`.',
+      });
+    }
+    const context = await readBuildContext(folder, dockerfile);
+    const tag = `millrace/built:${context.digest.slice(0, 32)}`;
+    const make = async (shared: ExecuteOptions) => {
+      const request = { context: context.tar(), dockerfile, tag, bases: basesOf(text), subject } as const;
+      await buildImage(docker, { ...request, failure: 'image' }, withEnv(shared));
+    };
+    return ensure(tag, make, options);
+  }
+
+  return {
+    async resolve(request, options) {
+      try {
+        const found = await base(request, options);
+        const requirements = request.requirements && (await readRequirements(request.requirements));
+        if (!requirements) return found;
+        const derive = (shared: ExecuteOptions) =>
+          deriveImage(docker, { base: found, requirements }, withEnv(shared));
+        return await ensure(derivedTag(found, requirements), derive, options);
+      } catch (error) {
+        options.signal.throwIfAborted();
+        throw engineError(error, { what: 'Docker could not make the image ready', host });
+      }
+    },
+  };
+}
+
+async function inspect(docker: Docker, reference: string): Promise<ResolvedImage | undefined> {
+  try {
+    const { Id, RepoDigests } = await docker.getImage(reference).inspect();
+    const [name] = reference.split(/@|:(?=[^/]*$)/);
+    const digests = RepoDigests ?? [];
+    const repoDigest = digests.find((digest) => digest.startsWith(`${name}@`)) ?? digests[0];
+    return { reference, id: Id as ResolvedImage['id'], ...(repoDigest && { repoDigest }) };
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** Images that the FROM lines of a Dockerfile name. */
+const basesOf = (dockerfile: string): readonly string[] =>
+  [...dockerfile.matchAll(/^\s*FROM\s+(?:--\S+\s+)*(\S+)/gim)].map(([, reference = '']) => reference);

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+export const requirementsFile = 'requirements.txt';
+
+/** The dependency lock of a source: its requirements.txt and the files that one refers to with -r or -c. */
+export type Requirements = {
+  /** Relative to the source, `/` between folders. */
+  readonly files: readonly { readonly path: string; readonly content: string }[];
+  /** SHA-256 of names and contents, hex. */
+  readonly digest: string;
+};
+
+/** @returns undefined when the folder has no requirements.txt */
+export async function readRequirements(source: string): Promise<Requirements | undefined> {
+  const files = new Map<string, string>();
+  await collect(source, requirementsFile, files);
+  if (files.size === 0) return undefined;
+  const sorted = [...files]
+    .map(([name, content]) => ({ path: name, content }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { files: sorted, digest: createHash('sha256').update(JSON.stringify(sorted)).digest('hex') };
+}
+
+async function collect(source: string, name: string, files: Map<string, string>): Promise<void> {
+  if (files.has(name) || name.startsWith('../')) return;
+  const content = await readFile(path.join(source, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // A file that is referred to and missing is pip's to report.
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (content === undefined) return;
+  files.set(name, content);
+  for (const [, referred = ''] of content.matchAll(reference)) {
+    await collect(source, path.posix.join(path.posix.dirname(name), referred), files);
+  }
+}
+
+const reference = /^\s*(?:-r|-c|--requirement|--constraint)[\s=]*([^\s#]+)/gm;

@@ -1,0 +1,102 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type Docker from 'dockerode';
+import type { Logger } from 'pino';
+import { labelNames } from './container-options.js';
+import { connectDocker } from './docker-connection.js';
+import { statusOf } from './docker-errors.js';
+import { kill, stepProcesses } from './process-leftovers.js';
+import { ownerFile, secretsPrefix, secretsRoot } from './secret-files.js';
+
+export type SweepOptions = {
+  /** Nothing of another installation is touched. */
+  readonly installation: string;
+  /** Whether that attempt is the step's current one, of a run that is open. */
+  readonly isLive: (run: string, step: string, attempt: number) => Promise<boolean>;
+  readonly logger?: Pick<Logger, 'info' | 'warn'>;
+  /** Default: the engine that the `docker` command would use. */
+  readonly docker?: Docker;
+};
+
+/** Removes containers, processes and files of secrets that workers left behind. An engine that does not answer is left alone. */
+export async function sweep({
+  installation,
+  isLive,
+  logger,
+  docker = connectDocker(),
+}: SweepOptions): Promise<void> {
+  const known = new Map<string, Promise<boolean>>();
+  const live = ({ run, step, attempt }: Owner): Promise<boolean> => {
+    const key = JSON.stringify([run, step, attempt]);
+    const answer = known.get(key) ?? isLive(run, step, attempt);
+    known.set(key, answer);
+    return answer;
+  };
+  const left = [
+    ...(await leftContainers(docker, installation)),
+    ...(await leftProcesses(installation)),
+    ...(await leftSecrets(installation)),
+  ];
+  for (const { owner, what, remove } of left) {
+    if (await live(owner)) continue;
+    try {
+      await remove();
+      logger?.info({ ...owner, what }, 'removed a leftover');
+    } catch (error) {
+      // Being removed by another already.
+      if (statusOf(error) === 404 || statusOf(error) === 409) continue;
+      logger?.warn({ ...owner, what, err: error }, 'could not remove a leftover');
+    }
+  }
+}
+
+type Owner = { readonly run: string; readonly step: string; readonly attempt: number };
+type Leftover = { readonly owner: Owner; readonly what: string; readonly remove: () => Promise<unknown> };
+
+async function leftContainers(docker: Docker, installation: string): Promise<readonly Leftover[]> {
+  const filters = { label: [`${labelNames.installation}=${installation}`] };
+  const found = await docker.listContainers({ all: true, filters }).catch(() => []);
+  return found.map(({ Id, Labels }) => ({
+    owner: {
+      run: Labels[labelNames.run] ?? '',
+      step: Labels[labelNames.step] ?? '',
+      attempt: Number(Labels[labelNames.attempt]),
+    },
+    what: `container ${Id.slice(0, 12)}`,
+    remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
+  }));
+}
+
+async function leftProcesses(installation: string): Promise<readonly Leftover[]> {
+  return (await stepProcesses(installation)).map(({ pid, ...owner }) => ({
+    owner,
+    what: `process ${pid}`,
+    remove: () => {
+      kill(pid);
+      return Promise.resolve();
+    },
+  }));
+}
+
+async function leftSecrets(installation: string): Promise<readonly Leftover[]> {
+  const names = await readdir(secretsRoot()).catch(() => []);
+  const own = names.filter((name) => name.startsWith(secretsPrefix(installation)));
+  const found = await Promise.all(
+    own.map(async (name) => {
+      const folder = path.join(secretsRoot(), name);
+      const text = await readFile(path.join(folder, ownerFile), 'utf8').catch(() => undefined);
+      // Without it the folder is being made just now.
+      if (text === undefined) return [];
+      const { installation: whose, ...owner } = JSON.parse(text) as Owner & { readonly installation: string };
+      if (whose !== installation) return [];
+      return [
+        {
+          owner,
+          what: 'files of secrets',
+          remove: () => rm(folder, { recursive: true, force: true }),
+        },
+      ];
+    }),
+  );
+  return found.flat();
+}

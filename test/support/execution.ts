@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import type { Execution } from '../../activities/executors/executor';
+import { STEP, step } from '../../sdk/step';
+import type { CommandStepOptions } from '../../sdk/step';
+
+type Options = Partial<CommandStepOptions<z.ZodObject, z.ZodObject>>;
+
+/** An execution as the activity hands it to an executor; its folder and log are the test's to make. */
+export function executionOf(options: Options = {}, given: Partial<Execution> = {}): Execution {
+  const made = step({
+    name: 'try',
+    input: z.object({}),
+    output: z.object({}),
+    command: ['true'],
+    ...options,
+  });
+  const { spec } = made[STEP];
+  return {
+    installation: 'test-installation',
+    run: 'run-1',
+    step: 'try#2',
+    attempt: 1,
+    key: 'key-1',
+    spec: { ...spec, source: undefined, code: undefined, imageContext: undefined },
+    image: undefined,
+    command: () => spec.command ?? [],
+    folder: '/nowhere',
+    source: undefined,
+    code: undefined,
+    log: '/nowhere.log',
+    secrets: [],
+    ...given,
+  };
+}
