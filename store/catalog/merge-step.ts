@@ -1,0 +1,56 @@
+import { isStepClosed } from '../../sdk/states.js';
+import type { AttemptRecord, StepRecord } from '../catalog.js';
+
+/** A step as it is kept: its record and the highest attempt known when its status was written (0: none). */
+export type KnownStep = { readonly record: StepRecord; readonly attempt: number };
+
+export type StepContext = {
+  /** Highest attempt of the step in the catalog; 0 for none. */
+  readonly known: number;
+  /** Highest attempt that came in the same call: the one this row speaks for; 0 when it says nothing of attempts. */
+  readonly speaking: number;
+  /** Nothing of a closed run opens again. */
+  readonly runClosed: boolean;
+};
+
+/**
+ * What a step is once a row about it has come, in whatever order rows come. Fields the row does not have stay.
+ *
+ * - A row that speaks for an attempt older than the newest one known is late: it only fills in an input that was missing.
+ * - A closed step opens again only for an attempt with a higher number than the one it was closed by, and never in a closed
+ *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first.
+ * - A row that closes a step always counts, also on one that is closed: who writes last knows best. The failure of an
+ *   earlier attempt leaves with completion.
+ */
+export function mergeStep(
+  stored: KnownStep | undefined,
+  incoming: StepRecord,
+  { known, speaking, runClosed }: StepContext,
+): KnownStep {
+  if (!stored) return { record: incoming, attempt: Math.max(known, speaking) };
+  const newest = Math.max(known, stored.attempt);
+  const attempt = Math.max(newest, speaking);
+  const reopens = isStepClosed(stored.record.status) && !isStepClosed(incoming.status);
+  const late =
+    (speaking > 0 && speaking < newest) || (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
+  if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
+  return { record: { ...base(stored.record, incoming, reopens), ...incoming }, attempt };
+}
+
+/** An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. */
+export const mergeAttempt = (stored: AttemptRecord | undefined, incoming: AttemptRecord): AttemptRecord =>
+  stored && stored.status !== 'running' && incoming.status === 'running'
+    ? { ...incoming, ...stored }
+    : { ...stored, ...incoming };
+
+const fillInput = (record: StepRecord, { input }: StepRecord): StepRecord =>
+  record.input === undefined && input !== undefined ? { ...record, input } : record;
+
+function base(stored: StepRecord, incoming: StepRecord, reopens: boolean): Partial<StepRecord> {
+  const { failure, ...rest } = stored;
+  if (reopens) {
+    const { closedAt: _closedAt, output: _output, progress: _progress, detail: _detail, ...fresh } = rest;
+    return fresh;
+  }
+  return incoming.status === 'completed' || failure === undefined ? rest : { ...rest, failure };
+}

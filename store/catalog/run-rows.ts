@@ -1,0 +1,147 @@
+import type { Insertable, Selectable, Updateable } from 'kysely';
+import { isClosed } from '../../sdk/states.js';
+import type { RunFilter, RunRecord } from '../catalog.js';
+import { fromJson, orAbsent, parts, present, toJson } from './columns.js';
+import type { CatalogDb, CatalogTables } from './tables.js';
+
+type RunTable = CatalogTables['runs'];
+export type RunChange = Pick<RunRecord, 'id'> & Partial<RunRecord>;
+
+export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
+  db.transaction().execute(async (trx) => {
+    const inserted = await trx
+      .insertInto('runs')
+      .values(toRow(run))
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .returning('id')
+      .executeTakeFirst();
+    if (inserted) await insertTags(trx, run.id, run.tags);
+    return inserted !== undefined;
+  });
+
+/** Changes the fields that are given. A late `running` does not reopen a closed run. */
+export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
+  db.transaction().execute(async (trx) => {
+    const { id, tags } = change;
+    const stored = await trx.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst();
+    if (!stored) return;
+    const { status, ...rest } = toColumns(change);
+    const reopens = status === 'running' && isClosed(stored.status);
+    const columns = status === undefined || reopens ? rest : { ...rest, status };
+    if (Object.keys(columns).length > 0) {
+      await trx.updateTable('runs').set(columns).where('id', '=', id).execute();
+    }
+    if (tags) {
+      await trx.deleteFrom('run_tags').where('run', '=', id).execute();
+      await insertTags(trx, id, tags);
+    }
+  });
+
+export async function runById(db: CatalogDb, id: string): Promise<RunRecord | undefined> {
+  const rows = await db.selectFrom('runs').selectAll().where('id', '=', id).execute();
+  return (await withTags(db, rows))[0];
+}
+
+export async function findRuns(db: CatalogDb, filter: RunFilter): Promise<readonly RunRecord[]> {
+  const { pipeline, status, tags = {}, since, parent, limit = 50 } = filter;
+  let query = db.selectFrom('runs').selectAll('runs').orderBy('started_at', 'desc').orderBy('id', 'desc');
+  query =
+    parent === undefined ? query.where('parent_run', 'is', null) : query.where('parent_run', '=', parent);
+  if (pipeline !== undefined) query = query.where('pipeline', '=', pipeline);
+  if (status !== undefined) query = query.where('status', '=', status);
+  if (since !== undefined) query = query.where('started_at', '>=', since);
+  for (const [key, value] of Object.entries(tags)) {
+    query = query.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('run_tags')
+          .select('run_tags.key')
+          .whereRef('run_tags.run', '=', 'runs.id')
+          .where('run_tags.key', '=', key)
+          .where('run_tags.value', '=', value),
+      ),
+    );
+  }
+  return withTags(db, await query.limit(limit).execute());
+}
+
+export const openRuns = async (db: CatalogDb, queue: string): Promise<readonly RunRecord[]> =>
+  withTags(
+    db,
+    await db
+      .selectFrom('runs')
+      .selectAll()
+      .where('status', '=', 'running')
+      .where('queue', '=', queue)
+      .orderBy('started_at')
+      .orderBy('id')
+      .execute(),
+  );
+
+async function insertTags(db: CatalogDb, run: string, tags: RunRecord['tags']): Promise<void> {
+  const rows = Object.entries(tags).map(([key, value]) => ({ run, key, value }));
+  if (rows.length > 0) await db.insertInto('run_tags').values(rows).execute();
+}
+
+async function withTags(db: CatalogDb, rows: readonly Selectable<RunTable>[]): Promise<readonly RunRecord[]> {
+  const byRun = new Map<string, Record<string, string>>();
+  for (const part of parts(rows)) {
+    const ids = part.map((row) => row.id);
+    const tags = await db.selectFrom('run_tags').selectAll().where('run', 'in', ids).orderBy('key').execute();
+    for (const { run, key, value } of tags) byRun.set(run, { ...byRun.get(run), [key]: value });
+  }
+  return rows.map((row) => toRun(row, byRun.get(row.id) ?? {}));
+}
+
+const toRun = (row: Selectable<RunTable>, tags: Record<string, string>): RunRecord =>
+  present<RunRecord>({
+    id: row.id,
+    pipeline: row.pipeline,
+    build: row.build,
+    queue: row.queue,
+    status: row.status,
+    input: fromJson<unknown>(row.input),
+    tags,
+    parent:
+      row.parent_run === null || row.parent_path === null
+        ? undefined
+        : { run: row.parent_run, path: row.parent_path },
+    plan: fromJson(row.plan),
+    startedAt: row.started_at,
+    closedAt: orAbsent(row.closed_at),
+    output: fromJson<unknown>(row.output),
+    failure: fromJson(row.failure),
+  });
+
+const toRow = (run: RunRecord): Insertable<RunTable> => ({
+  id: run.id,
+  pipeline: run.pipeline,
+  build: run.build,
+  queue: run.queue,
+  status: run.status,
+  input: toJson(run.input),
+  parent_run: run.parent?.run ?? null,
+  parent_path: run.parent?.path ?? null,
+  plan: toJson(run.plan),
+  started_at: run.startedAt,
+  closed_at: run.closedAt ?? null,
+  output: toJson(run.output),
+  failure: toJson(run.failure),
+});
+
+/** Only the columns of fields that are there. */
+const toColumns = (change: RunChange): Updateable<RunTable> =>
+  present<Updateable<RunTable>>({
+    id: undefined,
+    pipeline: change.pipeline,
+    build: change.build,
+    queue: change.queue,
+    status: change.status,
+    input: toJson(change.input) ?? undefined,
+    parent_run: change.parent?.run,
+    parent_path: change.parent?.path,
+    plan: toJson(change.plan) ?? undefined,
+    started_at: change.startedAt,
+    closed_at: change.closedAt,
+    output: toJson(change.output) ?? undefined,
+    failure: toJson(change.failure) ?? undefined,
+  });

@@ -1,0 +1,134 @@
+import type { Kysely } from 'kysely';
+import type { ArtifactKind, ContentType, Digest } from '../../sdk/artifact.js';
+import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../../sdk/states.js';
+import type { ApprovalRecord, ArtifactRecord, AttemptRecord, Time } from '../catalog.js';
+
+/** JSON as text; see columns.ts. */
+type Json = string;
+
+export type CatalogTables = {
+  readonly builds: {
+    id: string;
+    queue: string;
+    /** Counts publications of the queue: the highest is the current build. */
+    published: number;
+    created_at: Time;
+    workflow_bundle: Digest;
+    node_bundle: Digest;
+    pipelines: Json;
+    steps: Json;
+  };
+  readonly runs: {
+    id: string;
+    pipeline: string;
+    build: string;
+    queue: string;
+    status: RunStatus;
+    input: Json | null;
+    parent_run: string | null;
+    parent_path: string | null;
+    plan: Json | null;
+    started_at: Time;
+    closed_at: Time | null;
+    output: Json | null;
+    failure: Json | null;
+  };
+  readonly run_tags: { run: string; key: string; value: string };
+  readonly steps: {
+    run: string;
+    path: string;
+    name: string;
+    kind: StepKind;
+    status: StepStatus;
+    /** Highest attempt known when the status was written; 0 for none. */
+    attempt: number;
+    detail: string | null;
+    progress: number | null;
+    input: Json | null;
+    output: Json | null;
+    failure: Json | null;
+    scheduled_at: Time;
+    closed_at: Time | null;
+  };
+  readonly attempts: {
+    run: string;
+    path: string;
+    attempt: number;
+    status: AttemptStatus;
+    executor: AttemptRecord['executor'];
+    image: string | null;
+    worker: string;
+    started_at: Time;
+    closed_at: Time | null;
+    exit_code: number | null;
+    cpu_seconds: number | null;
+    peak_memory_bytes: number | null;
+    failure: Json | null;
+    log: Digest | null;
+    packages: Json | null;
+  };
+  readonly metrics: {
+    run: string;
+    path: string;
+    attempt: number;
+    name: string;
+    /** What tells two points of a series apart: the index, or time and value where there is none. */
+    point: string;
+    value: number;
+    index: number | null;
+    at: Time;
+  };
+  readonly artifacts: {
+    run: string;
+    path: string;
+    direction: ArtifactRecord['direction'];
+    field: string;
+    kind: ArtifactKind;
+    digest: Digest;
+    type: ContentType;
+    size: number;
+    name: string;
+    at: Time;
+  };
+  readonly gates: {
+    run: string;
+    path: string;
+    outcome: Json;
+    evidence: Json | null;
+    at: Time;
+  };
+  readonly approvals: {
+    run: string;
+    path: string;
+    gate: string;
+    of: Json | null;
+    evidence: Json | null;
+    opened_at: Time;
+    until: Time | null;
+    status: ApprovalRecord['status'];
+    decision: Json | null;
+  };
+  readonly model_versions: {
+    name: string;
+    version: number;
+    model: Json;
+    run: string;
+    path: string;
+    metrics: Json;
+    evidence: Json | null;
+    created_at: Time;
+  };
+  readonly alias_changes: {
+    name: string;
+    alias: string;
+    /** 1 for the first; the highest is where the alias points. */
+    change: number;
+    version: number;
+    former: number | null;
+    run: string;
+    path: string;
+    at: Time;
+  };
+};
+
+export type CatalogDb = Kysely<CatalogTables>;

@@ -1,0 +1,50 @@
+import type { Catalog } from './catalog.js';
+import { artifactsOf } from './catalog/artifact-rows.js';
+import { attemptsOf, metricsOf } from './catalog/attempt-rows.js';
+import { buildById, currentBuild, publishBuild } from './catalog/build-rows.js';
+import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from './catalog/decision-rows.js';
+import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
+import { projectRows } from './catalog/project-rows.js';
+import { findRuns, insertRun, openRuns, runById, updateRun } from './catalog/run-rows.js';
+import { stepsOf } from './catalog/step-rows.js';
+import type { CatalogDb } from './catalog/tables.js';
+
+/**
+ * The catalog on a database that Kysely speaks to; what is particular to one lies in its dialect. It needs transactions that
+ * see what was committed before they began and exclude each other as writers.
+ */
+export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
+  return {
+    location,
+
+    publishBuild: (build) => publishBuild(db, build),
+    currentBuild: (queue) => currentBuild(db, queue),
+    build: (id) => buildById(db, id),
+
+    insertRun: (run) => insertRun(db, run),
+    updateRun: (run) => updateRun(db, run),
+    run: (id) => runById(db, id),
+    runs: (filter) => findRuns(db, filter),
+    openRuns: (queue) => openRuns(db, queue),
+
+    project: (rows) => projectRows(db, rows),
+    steps: (run) => stepsOf(db, run),
+    attempts: (run, path) => attemptsOf(db, run, path),
+    metrics: (run, path) => metricsOf(db, run, path),
+    artifacts: (run) => artifactsOf(db, run),
+
+    recordGate: (gate) => recordGate(db, gate),
+    gates: (run) => gatesOf(db, run),
+    openApproval: (approval) => openApproval(db, approval),
+    closeApproval: (closed) => closeApproval(db, closed),
+    approvals: (filter) => findApprovals(db, filter),
+
+    registerVersion: (version) => registerVersion(db, version),
+    setAlias: (change) => setAlias(db, change),
+    models: () => findModels(db),
+    model: async (name) => (await findModels(db, name))[0],
+    aliasHistory: (name, alias) => aliasHistory(db, name, alias),
+
+    [Symbol.asyncDispose]: () => db.destroy(),
+  };
+}

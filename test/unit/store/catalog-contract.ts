@@ -1,0 +1,426 @@
+import type { Catalog } from '../../../store/catalog.js';
+import {
+  aBuild,
+  aMetric,
+  anApproval,
+  anAttempt,
+  anEdge,
+  aModel,
+  aRef,
+  aRun,
+  aStep,
+  at,
+  aVersion,
+  digest,
+} from './records.js';
+
+/** What every catalog does. `open` gives an empty one; it is closed after each test. */
+export function catalogContract(name: string, open: () => Promise<Catalog>): void {
+  describe(`The catalog on ${name}`, () => {
+    let catalog: Catalog;
+    beforeEach(async () => {
+      catalog = await open();
+    });
+    afterEach(() => catalog[Symbol.asyncDispose]());
+
+    describe('keeps builds', () => {
+      it('and the current one is the one published last, also when it was published before', async () => {
+        const [first, second] = [aBuild(), aBuild({ id: 'build-2', createdAt: at(1) })];
+        expect(await catalog.currentBuild('millrace')).toBeUndefined();
+        await catalog.publishBuild(first);
+        await catalog.publishBuild(second);
+        expect(await catalog.currentBuild('millrace')).toEqual(second);
+        await catalog.publishBuild(first);
+        expect(await catalog.currentBuild('millrace')).toEqual(first);
+        expect(await catalog.build('build-2')).toEqual(second);
+        expect(await catalog.build('build-3')).toBeUndefined();
+      });
+
+      it('apart by queue, the same build in several', async () => {
+        await catalog.publishBuild(aBuild());
+        await catalog.publishBuild(aBuild({ queue: 'other' }));
+        expect((await catalog.currentBuild('millrace'))?.queue).toBe('millrace');
+        expect((await catalog.currentBuild('other'))?.id).toBe('build-1');
+      });
+    });
+
+    describe('keeps runs', () => {
+      it('with every field as it was given, and leaves out what was not', async () => {
+        const full = aRun({
+          id: 'full',
+          tags: { team: 'risk', 'b c': 'ü' },
+          parent: { run: 'run-0', path: 'sub#2' },
+          plan: { executor: 'process', warning: 'No engine.', images: {} },
+          closedAt: at(9),
+          status: 'failed',
+          output: null,
+          failure: { code: 'STEP_FAILED', what: 'It failed.', step: 'train', fields: { exitCode: 1 } },
+        });
+        await catalog.insertRun(full);
+        await catalog.insertRun(aRun({ input: null }));
+        expect(await catalog.run('full')).toEqual(full);
+        expect(Object.keys((await catalog.run('run-1')) ?? {}).sort()).toEqual(
+          ['build', 'id', 'input', 'pipeline', 'queue', 'startedAt', 'status', 'tags'],
+        ); // prettier-ignore
+        expect(await catalog.run('none')).toBeUndefined();
+      });
+
+      it('and inserts one only once, as it came first', async () => {
+        expect(await catalog.insertRun(aRun({ tags: { a: '1' } }))).toBe(true);
+        expect(await catalog.insertRun(aRun({ pipeline: 'other', tags: { a: '2' } }))).toBe(false);
+        expect(await catalog.run('run-1')).toEqual(aRun({ tags: { a: '1' } }));
+      });
+
+      it('and changes only the fields that are given', async () => {
+        await catalog.insertRun(aRun({ tags: { a: '1' } }));
+        await catalog.updateRun({ id: 'run-1', plan: { executor: 'docker', images: {} } });
+        await catalog.updateRun({ id: 'run-1', status: 'completed', closedAt: at(8), output: { auc: 1 } });
+        await catalog.updateRun({ id: 'run-1', tags: { b: '2' } });
+        await catalog.updateRun({ id: 'run-1' });
+        expect(await catalog.run('run-1')).toEqual(
+          aRun({
+            tags: { b: '2' },
+            plan: { executor: 'docker', images: {} },
+            status: 'completed',
+            closedAt: at(8),
+            output: { auc: 1 },
+          }),
+        );
+      });
+
+      it('and a late `running` does not open a closed one', async () => {
+        await catalog.insertRun(aRun());
+        await catalog.updateRun({ id: 'run-1', status: 'cancelled', closedAt: at(8) });
+        await catalog.updateRun({ id: 'run-1', status: 'running', plan: { executor: 'docker', images: {} } });
+        expect(await catalog.run('run-1')).toMatchObject({
+          status: 'cancelled',
+          plan: { executor: 'docker' },
+        });
+      });
+
+      it('and finds them by pipeline, status, tags, time and parent, newest first, at most so many', async () => {
+        await catalog.insertRun(aRun({ id: 'a', startedAt: at(1), tags: { team: 'risk', env: 'prod' } }));
+        await catalog.insertRun(
+          aRun({ id: 'b', startedAt: at(3), tags: { team: 'risk' }, status: 'failed' }),
+        );
+        await catalog.insertRun(aRun({ id: 'c', startedAt: at(2), pipeline: 'other' }));
+        await catalog.insertRun(aRun({ id: 'd', startedAt: at(4), parent: { run: 'a', path: 'sub' } }));
+        const ids = async (filter: Parameters<Catalog['runs']>[0]) =>
+          (await catalog.runs(filter)).map(({ id }) => id);
+        expect(await ids({})).toEqual(['b', 'c', 'a']);
+        expect(await ids({ limit: 2 })).toEqual(['b', 'c']);
+        expect(await ids({ pipeline: 'mortgage' })).toEqual(['b', 'a']);
+        expect(await ids({ status: 'failed' })).toEqual(['b']);
+        expect(await ids({ tags: { team: 'risk' } })).toEqual(['b', 'a']);
+        expect(await ids({ tags: { team: 'risk', env: 'prod' } })).toEqual(['a']);
+        expect(await ids({ tags: { team: 'prod' } })).toEqual([]);
+        expect(await ids({ since: at(2) })).toEqual(['b', 'c']);
+        expect(await ids({ parent: 'a' })).toEqual(['d']);
+      });
+
+      it('and gives 50 of them when no limit is said', async () => {
+        for (let index = 0; index < 51; index++) await catalog.insertRun(aRun({ id: `run-${index}` }));
+        expect(await catalog.runs({})).toHaveLength(50);
+        expect(await catalog.runs({ limit: 60 })).toHaveLength(51);
+      });
+
+      it('and the open ones of a queue, child runs too', async () => {
+        await catalog.insertRun(aRun({ id: 'a' }));
+        await catalog.insertRun(
+          aRun({ id: 'b', startedAt: at(1), parent: { run: 'a', path: 'sub' }, tags: { t: '1' } }),
+        );
+        await catalog.insertRun(aRun({ id: 'c', queue: 'other' }));
+        await catalog.insertRun(aRun({ id: 'd', status: 'terminated' }));
+        expect((await catalog.openRuns('millrace')).map(({ id, tags }) => [id, tags])).toEqual([
+          ['a', {}],
+          ['b', { t: '1' }],
+        ]);
+      });
+    });
+
+    describe('projects steps and attempts', () => {
+      it('with every field as it was given', async () => {
+        const step = aStep({
+          status: 'completed',
+          detail: 'epoch 3',
+          progress: 0.5,
+          input: { trees: 100 },
+          output: { auc: 0.8 },
+          closedAt: at(9),
+        });
+        const attempt = anAttempt({
+          status: 'failed',
+          image: digest('c'),
+          closedAt: at(9),
+          exitCode: 0,
+          cpuSeconds: 1.5,
+          peakMemoryBytes: 2 ** 40,
+          failure: { code: 'OUT_OF_MEMORY', what: 'Too much.' },
+          log: digest('d'),
+          packages: ['numpy==2.0.0'],
+        });
+        await catalog.project({ steps: [step], attempts: [attempt] });
+        expect(await catalog.steps('run-1')).toEqual([step]);
+        expect(await catalog.attempts('run-1')).toEqual([attempt]);
+        await catalog.project({ steps: [aStep({ path: 'bare' })], attempts: [anAttempt({ path: 'bare' })] });
+        expect(await catalog.steps('run-1')).toContainEqual(aStep({ path: 'bare' }));
+        expect(await catalog.attempts('run-1', 'bare')).toEqual([anAttempt({ path: 'bare' })]);
+      });
+
+      it('in order of scheduling, calls of one instant in order of their number', async () => {
+        const steps = ['train#10', 'train#2', 'train'].map((path) => aStep({ path }));
+        await catalog.project({ steps: [...steps, aStep({ path: 'validate', scheduledAt: at(0) })] });
+        expect((await catalog.steps('run-1')).map(({ path }) => path)).toEqual([
+          'validate',
+          'train',
+          'train#2',
+          'train#10',
+        ]);
+      });
+
+      it('and an upsert leaves absent fields as they were', async () => {
+        await catalog.project({
+          steps: [aStep({ status: 'queued', input: { trees: 5 }, detail: 'needs 2 cpus' })],
+          attempts: [anAttempt({ image: digest('c') })],
+        });
+        await catalog.project({
+          steps: [aStep({ progress: 0.2 })],
+          attempts: [anAttempt({ status: 'completed', closedAt: at(7), exitCode: 0 })],
+        });
+        expect(await catalog.steps('run-1')).toEqual([
+          aStep({ input: { trees: 5 }, detail: 'needs 2 cpus', progress: 0.2 }),
+        ]);
+        expect(await catalog.attempts('run-1')).toEqual([
+          anAttempt({ status: 'completed', image: digest('c'), closedAt: at(7), exitCode: 0 }),
+        ]);
+      });
+
+      it.each(['queued', 'running', 'waiting', 'retrying'] as const)(
+        'and a late `%s` opens neither a closed step nor a closed attempt',
+        async (status) => {
+          const closed = aStep({ status: 'completed', closedAt: at(7), output: { auc: 1 } });
+          const attempt = anAttempt({ status: 'completed', closedAt: at(7) });
+          await catalog.project({ steps: [closed], attempts: [attempt] });
+          await catalog.project({ steps: [aStep({ status, detail: 'late' })] });
+          await catalog.project({ steps: [aStep({ status })], attempts: [anAttempt()] });
+          expect(await catalog.steps('run-1')).toEqual([closed]);
+          expect(await catalog.attempts('run-1')).toEqual([attempt]);
+        },
+      );
+
+      it('and a late row still brings the input a closed step lacked', async () => {
+        await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(7) })] });
+        await catalog.project({ steps: [aStep({ status: 'running', input: { trees: 5 }, detail: 'late' })] });
+        expect(await catalog.steps('run-1')).toEqual([
+          aStep({ status: 'completed', closedAt: at(7), input: { trees: 5 } }),
+        ]);
+      });
+
+      it('and a higher attempt opens a closed step again, without what belonged to its end', async () => {
+        await catalog.project({
+          steps: [
+            aStep({
+              status: 'failed',
+              closedAt: at(7),
+              input: { trees: 5 },
+              failure: { code: 'STEP_FAILED', what: 'Failed.' },
+            }),
+          ],
+          attempts: [anAttempt({ status: 'failed', closedAt: at(7) })],
+        });
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt({ attempt: 2, startedAt: at(8) })] });
+        expect(await catalog.steps('run-1')).toEqual([aStep({ input: { trees: 5 } })]);
+        expect((await catalog.attempts('run-1')).map(({ attempt, status }) => [attempt, status])).toEqual([
+          [1, 'failed'],
+          [2, 'running'],
+        ]);
+      });
+
+      it('also when the higher attempt came in a call before', async () => {
+        await catalog.project({
+          steps: [aStep({ status: 'lost', closedAt: at(7) })],
+          attempts: [anAttempt({ status: 'lost', closedAt: at(7) })],
+        });
+        await catalog.project({ attempts: [anAttempt({ attempt: 2 })] });
+        await catalog.project({ steps: [aStep()] });
+        expect(await catalog.steps('run-1')).toEqual([aStep()]);
+      });
+
+      it('and an older attempt that reports late changes its own row only', async () => {
+        const step = aStep({ status: 'running', detail: 'second try' });
+        await catalog.project({ steps: [step], attempts: [anAttempt(), anAttempt({ attempt: 2 })] });
+        await catalog.project({
+          steps: [aStep({ status: 'failed', closedAt: at(9) })],
+          attempts: [anAttempt({ status: 'failed', closedAt: at(9) })],
+        });
+        expect(await catalog.steps('run-1')).toEqual([step]);
+        expect((await catalog.attempts('run-1')).map(({ status }) => status)).toEqual(['failed', 'running']);
+      });
+
+      it('and nothing opens again in a closed run', async () => {
+        await catalog.insertRun(aRun());
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt()] });
+        await catalog.project({ steps: [aStep({ status: 'cancelled', closedAt: at(7) })] });
+        await catalog.updateRun({ id: 'run-1', status: 'cancelled', closedAt: at(7) });
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt({ attempt: 2 })] });
+        expect((await catalog.steps('run-1'))[0]?.status).toBe('cancelled');
+      });
+
+      it('and completion takes the failure of an earlier attempt away', async () => {
+        await catalog.project({
+          steps: [aStep({ status: 'retrying', failure: { code: 'STEP_FAILED', what: 'Failed.' } })],
+        });
+        await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(8) })] });
+        expect(await catalog.steps('run-1')).toEqual([aStep({ status: 'completed', closedAt: at(8) })]);
+      });
+
+      it('and rows about one step in one call count in their order', async () => {
+        await catalog.project({
+          steps: [aStep({ status: 'queued' }), aStep({ detail: 'go' }), aStep({ status: 'completed' })],
+          attempts: [anAttempt(), anAttempt({ status: 'completed', exitCode: 0 })],
+        });
+        expect(await catalog.steps('run-1')).toEqual([aStep({ status: 'completed', detail: 'go' })]);
+        expect(await catalog.attempts('run-1')).toEqual([anAttempt({ status: 'completed', exitCode: 0 })]);
+      });
+
+      it('and a call is kept whole or not at all', async () => {
+        const broken = { ...anEdge(), at: undefined as unknown as string };
+        await expect(catalog.project({ steps: [aStep()], artifacts: [broken] })).rejects.toThrow();
+        expect(await catalog.steps('run-1')).toEqual([]);
+        await catalog.project({});
+      });
+
+      it('and thousands of rows in one call', async () => {
+        const steps = Array.from({ length: 1200 }, (_, index) => aStep({ path: `map#${index}` }));
+        const metrics = Array.from({ length: 3000 }, (_, index) => aMetric({ index, value: index }));
+        await catalog.project({ steps, metrics });
+        expect(await catalog.steps('run-1')).toHaveLength(1200);
+        expect(await catalog.metrics('run-1')).toHaveLength(3000);
+      });
+    });
+
+    it('keeps metrics oldest first, and a point that comes again replaces itself', async () => {
+      const metrics = [
+        aMetric({ index: 1, at: at(4), value: 0.4 }),
+        aMetric({ index: 0 }),
+        aMetric({ name: 'auc', at: at(5) }),
+        aMetric({ name: 'auc', at: at(5), value: 0.6 }),
+        aMetric({ path: 'other', at: at(6) }),
+      ];
+      await catalog.project({ metrics });
+      await catalog.project({ metrics: [...metrics, aMetric({ index: 1, at: at(4), value: 0.3 })] });
+      expect(await catalog.metrics('run-1', 'train')).toEqual([
+        aMetric({ index: 0 }),
+        aMetric({ index: 1, at: at(4), value: 0.3 }),
+        aMetric({ name: 'auc', at: at(5) }),
+        aMetric({ name: 'auc', at: at(5), value: 0.6 }),
+      ]);
+      expect(await catalog.metrics('run-1')).toHaveLength(5);
+    });
+
+    it('keeps what a run read and made, and a later attempt replaces what an earlier one made', async () => {
+      const input = anEdge({ direction: 'input', field: 'table', at: at(2) });
+      await catalog.project({ artifacts: [input, anEdge()] });
+      const second = anEdge({
+        artifact: aRef({ digest: digest('f'), type: 'tree', $artifact: 'model' }),
+        at: at(5),
+      });
+      await catalog.project({ artifacts: [second] });
+      expect(await catalog.artifacts('run-1')).toEqual([input, second]);
+    });
+
+    it('keeps gates, written twice as one', async () => {
+      const gate = {
+        run: 'run-1',
+        path: 'quality',
+        outcome: {
+          gate: 'quality',
+          outcome: 'pass' as const,
+          checks: { auc: { value: 0.8, comparison: '>=' as const, bound: 0.7, outcome: 'pass' as const } },
+        },
+        evidence: { report: aRef() },
+        at: at(5),
+      };
+      await catalog.recordGate(gate);
+      await catalog.recordGate(gate);
+      expect(await catalog.gates('run-1')).toEqual([gate]);
+      expect(await catalog.gates('run-2')).toEqual([]);
+    });
+
+    it('keeps approvals, and a decision stands against late rows', async () => {
+      const of = { name: 'mortgage', version: 1, model: aModel() };
+      const approval = anApproval({ of, until: at(60) });
+      const decision = { gate: 'release', decision: 'approved' as const, by: 'ann', at: at(9) };
+      await catalog.openApproval(approval);
+      await catalog.openApproval(anApproval({ path: 'second', openedAt: at(7) }));
+      expect(await catalog.approvals({ status: 'open' })).toHaveLength(2);
+      await catalog.closeApproval({ run: 'run-1', path: 'release', status: 'approved', decision });
+      await catalog.closeApproval({ run: 'run-1', path: 'release', status: 'cancelled' });
+      await catalog.openApproval(approval);
+      expect(await catalog.approvals({ run: 'run-1' })).toEqual([
+        { ...approval, status: 'approved', decision },
+        anApproval({ path: 'second', openedAt: at(7) }),
+      ]);
+      expect((await catalog.approvals({ status: 'approved', run: 'run-1' })).map(({ path }) => path)).toEqual(
+        ['release'],
+      );
+      expect(await catalog.approvals({ run: 'run-2' })).toEqual([]);
+    });
+
+    describe('keeps models', () => {
+      it('and the same step registers the same version, another run a new one', async () => {
+        const first = await catalog.registerVersion(aVersion());
+        expect(first).toEqual({ ...aVersion(), version: 1 });
+        expect(await catalog.registerVersion(aVersion({ metrics: {}, createdAt: at(9) }))).toEqual(first);
+        expect((await catalog.registerVersion(aVersion({ run: 'run-2' }))).version).toBe(2);
+        expect(
+          (await catalog.registerVersion(aVersion({ run: 'run-2', path: 'b', name: 'other' }))).version,
+        ).toBe(1);
+        expect((await catalog.model('mortgage'))?.versions.map(({ version }) => version)).toEqual([1, 2]);
+        expect((await catalog.models()).map((model) => model.name)).toEqual(['mortgage', 'other']);
+        expect(await catalog.model('none')).toBeUndefined();
+      });
+
+      it('and an alias knows where it points, where it pointed, and its history', async () => {
+        await catalog.registerVersion(aVersion());
+        await catalog.registerVersion(aVersion({ run: 'run-2' }));
+        const change = { path: 'promote', name: 'mortgage', alias: 'champion' };
+        const first = { ...change, run: 'run-1', version: 1, at: at(7) };
+        const second = { ...change, run: 'run-2', version: 2, at: at(8) };
+        expect(await catalog.setAlias(first)).toEqual({ name: 'mortgage', alias: 'champion', version: 1 });
+        const moved = { name: 'mortgage', alias: 'champion', version: 2, former: 1 };
+        expect(await catalog.setAlias(second)).toEqual(moved);
+        expect(await catalog.setAlias(second)).toEqual(moved);
+        await catalog.setAlias({ ...first, path: 'promote#2', alias: 'shadow' });
+        const champion = { name: 'mortgage', alias: 'champion', version: 2, at: at(8), run: 'run-2' };
+        expect((await catalog.model('mortgage'))?.aliases).toEqual([
+          champion,
+          { name: 'mortgage', alias: 'shadow', version: 1, at: at(7), run: 'run-1' },
+        ]);
+        expect(await catalog.aliasHistory('mortgage', 'champion')).toEqual([
+          champion,
+          { name: 'mortgage', alias: 'champion', version: 1, at: at(7), run: 'run-1' },
+        ]);
+      });
+
+      it('and an alias for a version that is not there names the versions that are', async () => {
+        const change = { run: 'run-1', path: 'promote', name: 'mortgage', alias: 'champion', at: at(7) };
+        await expect(catalog.setAlias({ ...change, version: 1 })).rejects.toMatchObject({
+          code: 'UNKNOWN_MODEL',
+          message: expect.stringContaining('Nothing is registered'),
+        });
+        await catalog.registerVersion(aVersion());
+        await expect(catalog.setAlias({ ...change, version: 2 })).rejects.toThrow('Its versions: 1.');
+      });
+    });
+
+    it('registers versions without gaps or doubles when many are asked for at once', async () => {
+      const versions = await Promise.all(
+        Array.from({ length: 30 }, (_, index) => catalog.registerVersion(aVersion({ run: `run-${index}` }))),
+      );
+      expect(versions.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 30 }, (_, index) => index + 1),
+      );
+    });
+  });
+}
