@@ -6,7 +6,7 @@
 version=22.23.3
 tag=${1:-node:22-slim}
 case $(uname -m) in x86_64) platform=x64 ;; aarch64) platform=arm64 ;; *) fail "no stand-in of $tag for $(uname -m)" ;; esac
-key=node-1-$version-$platform
+key=node-2-$version-$platform
 lock node-image
 image_is_current "$tag" "$key" && { echo "$tag"; exit 0; }
 pull_image "$tag" && { echo "$tag"; exit 0; }
@@ -21,9 +21,10 @@ install_busybox "$root"
 finish_userland "$root"
 install -m 755 "$work/package/bin/node" "$root/usr/local/bin/node"
 copy_libraries "$root" "$root/usr/local/bin/node"
-# Loaded by name when a host is looked up, so ldd does not show them.
-for library in libnss_files.so.2 libnss_dns.so.2 libresolv.so.2; do
-  cp -L "/lib/$(uname -m)-linux-gnu/$library" "$root/lib/$(uname -m)-linux-gnu/" 2>/dev/null || true
+# All of libc and the C++ runtime: packages with native parts want more of it than node itself.
+dpkg -L libc6 libgcc-s1 libstdc++6 | grep -E '^/(usr/)?lib/[^/]+-linux-gnu/[^/]+\.so\.[0-9.]+$' | while read -r library; do
+  mkdir -p "$root$(dirname "$library")"
+  cp -L "$library" "$root$library"
 done
 npm_home=$(npm root -g 2>/dev/null)/npm
 if [ -d "$npm_home" ]; then
