@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { Catalog } from '../store/catalog.js';
 import type { Admission } from './admission.js';
-import type { PlacedContent } from './definitions.js';
+import type { PlacedContent } from './placed-content.js';
 import type { Executor, ImageResolver } from './executors/executor.js';
 import type { Projector } from './projector.js';
 import type { SecretSource } from './secrets.js';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { createAdmission } from '../activities/admission.js';
-import { placedContent } from '../activities/definitions.js';
+import { placedContent } from '../activities/placed-content.js';
 import { createDockerExecutor } from '../activities/executors/docker-executor.js';
 import { createProcessExecutor } from '../activities/executors/process-executor.js';
 import { createProjector } from '../activities/projector.js';

@@ -8,13 +8,14 @@ import {
 import type { ErrorPlace } from '../sdk/errors.js';
 import { InfrastructureFailed, isMillraceError, MillraceError, StepCancelled } from '../sdk/errors.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
+import { sentence } from '../sdk/sentence.js';
 import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 
-/** The typed error an author may catch, from what Temporal throws for an activity or a child run. Cancellation stays as it is. */
+/** The typed error an author may catch, from what Temporal throws for an activity or a child run. Any other error stays as it is. */
 export function typedError(error: unknown, place: ErrorPlace): unknown {
-  if (isCancellation(error) || isMillraceError(error)) return error;
-  const cause =
-    error instanceof ActivityFailure || error instanceof ChildWorkflowFailure ? error.cause : error;
+  if (isCancellation(error)) return error;
+  if (!(error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)) return error;
+  const { cause } = error;
   if (cause instanceof ApplicationFailure) {
     const info = cause.details?.[0] as FailureInfo | undefined;
     if (info?.code) return fromFailureInfo(info, cause);
@@ -29,7 +30,7 @@ export function typedError(error: unknown, place: ErrorPlace): unknown {
       },
     );
   }
-  return new InfrastructureFailed(cause instanceof Error ? cause.message : String(cause), {
+  return new InfrastructureFailed(sentence(cause?.message ?? error.message), {
     ...place,
     cause,
   });

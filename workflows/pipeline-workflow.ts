@@ -23,7 +23,7 @@ import type {
 import { activityNames, queries, searchAttributes } from '../sdk/protocol/names.js';
 import { installRuntime } from '../sdk/runtime.js';
 import type { RunStatus } from '../sdk/states.js';
-import { failureInfo, workflowFailure } from './failures.js';
+import { failureInfo, typedError, workflowFailure } from './failures.js';
 import { openGates } from './open-gates.js';
 import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
@@ -56,7 +56,8 @@ export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => P
       const output = await definition.body(checkedInput(definition, request));
       await close('completed', { output: output ?? null });
       return output;
-    } catch (error) {
+    } catch (thrown) {
+      const error = typedError(thrown, { run: request.run });
       const cancelled = isCancellation(error);
       const failure = failureInfo(error, { run: request.run });
       await CancellationScope.nonCancellable(() =>

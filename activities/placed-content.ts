@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { InfrastructureFailed } from '../sdk/errors.js';
@@ -21,8 +21,12 @@ export function placedContent(store: ArtifactStore, paths: StatePaths): PlacedCo
   const place: PlacedContent['place'] = (kind, content) =>
     once(places, `${kind} ${content.digest}`, async () => {
       const target = paths.cached(kind, content.digest);
+      if (await exists(target)) return target;
       await mkdir(path.dirname(target), { recursive: true });
-      await store.place(content, target, { mode: 'copy' }).catch(ignoreExisting);
+      await store.place(content, target, { mode: 'copy' }).catch(async (error: unknown) => {
+        // Another process of this host may have been quicker.
+        if (!(await exists(target))) throw error;
+      });
       return target;
     });
 
@@ -41,12 +45,16 @@ export function placedContent(store: ArtifactStore, paths: StatePaths): PlacedCo
 
 /** One computation a key; a failed one is forgotten. */
 function once<T>(known: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  const made = known.get(key) ?? make();
+  const there = known.get(key);
+  if (there) return there;
+  const made = make();
   known.set(key, made);
   made.catch(() => known.delete(key));
   return made;
 }
 
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST' && error.code !== 'ENOTEMPTY') throw error;
-}
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
