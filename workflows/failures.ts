@@ -14,8 +14,9 @@ import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 /** The typed error an author may catch, from what Temporal throws for an activity or a child run. Any other error stays as it is. */
 export function typedError(error: unknown, place: ErrorPlace): unknown {
   if (isCancellation(error)) return error;
-  if (!(error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)) return error;
-  const { cause } = error;
+  // What a local activity threw arrives unwrapped.
+  const wrapped = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure;
+  const cause = wrapped ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const info = cause.details?.[0] as FailureInfo | undefined;
     if (info?.code) return fromFailureInfo(info, cause);
@@ -30,7 +31,8 @@ export function typedError(error: unknown, place: ErrorPlace): unknown {
       },
     );
   }
-  return new InfrastructureFailed(sentence(cause?.message ?? error.message), {
+  if (!wrapped) return error;
+  return new InfrastructureFailed(sentence(cause instanceof Error ? cause.message : error.message), {
     ...place,
     cause,
   });

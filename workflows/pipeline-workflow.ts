@@ -105,6 +105,12 @@ function checkedInput(definition: PipelineDefinition, { run, input }: RunRequest
 
 /** Checks secrets, capacity and images as a run's start would, and starts nothing. */
 export async function dryRun({ specs }: PlanRequest): Promise<RunPlan> {
-  const { plan } = await local[activityNames.checkRun]({ specs });
-  return plan ?? remote[activityNames.planRun]({ specs });
+  try {
+    const { plan } = await local[activityNames.checkRun]({ specs });
+    return plan ?? (await remote[activityNames.planRun]({ specs }));
+  } catch (thrown) {
+    const error = typedError(thrown, {});
+    if (isCancellation(error)) throw error;
+    throw workflowFailure(failureInfo(error, {}), error instanceof Error ? error.message : String(error));
+  }
 }
