@@ -1,33 +1,33 @@
 import { parse } from '@swc/core';
 
 type Span = { readonly start: number; readonly end: number };
-type Declarator = { readonly init?: { readonly type: string; readonly span: Span } | null };
+type Expression = { readonly type: string; readonly span: Span; readonly expression?: Expression };
 type Item = {
   readonly type: string;
   readonly span: Span;
   readonly declaration?: Item;
   readonly kind?: string;
-  readonly declarations?: readonly Declarator[];
+  readonly declarations?: readonly { readonly init?: Expression | null }[];
 };
 
 /**
- * A steps file's text with each top-level `const` marked as droppable when unused, so that the bundle of one step holds
- * neither its neighbours nor what only they need: a change of one step leaves the digests of the others alone.
+ * A steps file's text with each top-level `const` marked as droppable when unused, so that the bundle of one step does not
+ * hold its neighbours: a change of one step leaves the digests of the others alone.
  */
 export async function markConstantsPure(text: string): Promise<string> {
-  // A leading comment fixes where the parser's running offsets begin: spans count on from earlier parses of the process.
-  const bytes = Buffer.from(text);
-  const module = await parse(text, { syntax: 'typescript', target: 'es2022' });
-  const items = module.body as unknown as readonly Item[];
-  const base = module.span.start - leadingBytes(text);
-  const edits: Span[] = items
+  // The parser leaves a byte order mark out of its offsets; a line for the shell is only a comment here.
+  const source = text.replace(/^\uFEFF/, '').replace(/^#!/, '//');
+  const bytes = Buffer.from(source);
+  // Offsets are bytes from a beginning that is not always the file's. A first token of ours says where it is.
+  const module = await parse(`;${source}`, { syntax: 'typescript', target: 'es2022' });
+  const base = module.span.start + 1;
+  const edits = (module.body as unknown as readonly Item[])
     .map((item) => (item.type === 'ExportDeclaration' ? item.declaration : item))
     .filter((item) => item?.type === 'VariableDeclaration' && item.kind === 'const')
     .flatMap((item) => item?.declarations ?? [])
     .flatMap(({ init }) =>
-      init && isCall(init.type) ? [{ start: init.span.start - base, end: init.span.end - base }] : [],
-    )
-    .filter(({ start, end }) => !/\b(await|yield)\b/.test(bytes.subarray(start, end).toString()));
+      init && mayDoWork(init) ? [{ start: init.span.start - base, end: init.span.end - base }] : [],
+    );
   let marked = '';
   let position = 0;
   for (const { start, end } of edits) {
@@ -37,10 +37,15 @@ export async function markConstantsPure(text: string): Promise<string> {
   return marked + bytes.subarray(position).toString();
 }
 
-const isCall = (type: string): boolean => type === 'CallExpression' || type === 'NewExpression';
+/** What the bundler drops by itself, and what gets its name from the constant, stays as it is. */
+const plain = new Set([
+  'ArrowFunctionExpression', 'FunctionExpression', 'ClassExpression', 'Identifier',
+  'StringLiteral', 'NumericLiteral', 'BooleanLiteral', 'BigIntLiteral', 'NullLiteral', 'RegExpLiteral',
+]); // prettier-ignore
+const wrappers = new Set([
+  'ParenthesisExpression', 'TsAsExpression', 'TsConstAssertion', 'TsSatisfiesExpression', 'TsNonNullExpression', 'TsTypeAssertion',
+]); // prettier-ignore
 
-/** Bytes before the first token: the module's span begins at that token. */
-function leadingBytes(text: string): number {
-  const blank = /^(?:\s+|\/\/[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|#![^\n]*\n)*/.exec(text);
-  return Buffer.byteLength(blank?.[0] ?? '');
+function mayDoWork({ type, expression }: Expression): boolean {
+  return wrappers.has(type) && expression ? mayDoWork(expression) : !plain.has(type);
 }
