@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Metafile } from 'esbuild';
 import { BuildFailed, DuplicateName, StepOutsideStepsFile } from '../../sdk/errors.js';
@@ -10,8 +11,8 @@ import type { ArtifactStore, StoredArtifact } from '../../store/artifact-store.j
 import type { BuildRecord, Catalog } from '../../store/catalog.js';
 import { loadCode } from '../../client/load-code.js';
 import type { LoadedStep } from './load-steps.js';
-import { loadSteps } from './load-steps.js';
-import { findProjectFiles, stepsFile } from './project-files.js';
+import { loadSteps, ownInputs } from './load-steps.js';
+import { findProjectFiles } from './project-files.js';
 import { bundleStep } from './step-bundle.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 import type { PipelineExport, ProxiedStep } from './workflow-entry.js';
@@ -45,7 +46,7 @@ export async function buildProject({
     });
   }
   const loaded = await loadSteps(files.steps, projectDir);
-  const steps = await Promise.all(loaded.map((step) => resolveStep(step, projectDir, store)));
+  const steps = await Promise.all(loaded.steps.map((step) => resolveStep(step, projectDir, store)));
   const { code: pipelinesCode, metafile } = await bundlePipelines({
     projectDir,
     files: files.pipelines,
@@ -75,12 +76,17 @@ export async function buildProject({
     steps: steps.map(({ spec }) => spec),
   };
   await catalog.publishBuild(record);
-  return { record, watched: watchedPaths(metafile, loaded, projectDir) };
+  return {
+    record,
+    watched: [
+      ...new Set([...ownInputs(metafile, projectDir), ...loaded.files, ...stepFolders(loaded.steps)]),
+    ],
+  };
 }
 
 async function resolveStep(step: LoadedStep, projectDir: string, store: ArtifactStore): Promise<ProxiedStep> {
   const { spec } = step.definition;
-  const folder = path.dirname(step.file);
+  const folder = path.dirname(step.exports[0].file);
   const context = spec.image?.kind === 'build' ? spec.image.context : undefined;
   const [code, source, imageContext] = await Promise.all([
     bundleStep(step, projectDir).then((text) => store.putBytes(text)),
@@ -88,8 +94,7 @@ async function resolveStep(step: LoadedStep, projectDir: string, store: Artifact
     putFolder(store, folder, context, spec.name),
   ]);
   return {
-    file: step.file,
-    exportName: step.exportName,
+    exports: step.exports,
     spec: { ...spec, code, source, imageContext } satisfies StepSpec,
   };
 }
@@ -101,15 +106,13 @@ async function putFolder(
   step: string,
 ): Promise<StoredArtifact | undefined> {
   if (folder === undefined) return undefined;
-  try {
-    return await store.put(path.resolve(base, folder));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new BuildFailed(
-      `The folder ${folder} of step \`${step}\` is not there (looked for from ${base}).`,
-      { hint: 'Folders of a step are relative to its steps file.', cause: error },
-    );
-  }
+  const full = path.resolve(base, folder);
+  const found = await stat(full).catch(() => undefined);
+  if (found?.isDirectory()) return store.put(full);
+  throw new BuildFailed(
+    `The folder ${folder} of step \`${step}\` is ${found ? 'no folder' : 'not there'} (looked for from ${base}).`,
+    { hint: 'Folders of a step are relative to its steps file.' },
+  );
 }
 
 type FoundPipeline = PipelineExport & { readonly definition: PipelineDefinition };
@@ -162,7 +165,9 @@ function reachableSteps(
     for (const { path: next } of metafile.inputs[input]?.imports ?? []) visit(next);
   };
   visit(path.relative(projectDir, file));
-  return steps.filter((step) => seen.has(path.relative(projectDir, step.file))).map(({ spec }) => spec.name);
+  return steps
+    .filter((step) => step.exports.some((each) => seen.has(path.relative(projectDir, each.file))))
+    .map(({ spec }) => spec.name);
 }
 
 function buildId(...parts: readonly string[]): string {
@@ -171,24 +176,9 @@ function buildId(...parts: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function watchedPaths(
-  metafile: Metafile,
-  steps: readonly LoadedStep[],
-  projectDir: string,
-): readonly string[] {
-  const inputs = Object.keys(metafile.inputs).filter(
-    (file) => !file.includes('node_modules') && !stepsFile.test(file),
-  );
-  const folders = steps.flatMap(({ definition: { spec }, file }) =>
+const stepFolders = (steps: readonly LoadedStep[]): readonly string[] =>
+  steps.flatMap(({ definition: { spec }, exports: [{ file }] }) =>
     [spec.source, spec.image?.kind === 'build' ? spec.image.context : undefined].flatMap((folder) =>
       folder === undefined ? [] : [path.resolve(path.dirname(file), folder)],
     ),
   );
-  return [
-    ...new Set([
-      ...inputs.map((file) => path.resolve(projectDir, file)),
-      ...steps.map(({ file }) => file),
-      ...folders,
-    ]),
-  ];
-}

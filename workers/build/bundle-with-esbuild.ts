@@ -1,7 +1,11 @@
+import path from 'node:path';
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 import { build } from 'esbuild';
 import { BuildFailed, isMillraceError } from '../../sdk/errors.js';
-import { ownFiles, resolvePackage } from './own-files.js';
+import { ownFiles, ownRoot, resolvePackage } from './own-files.js';
+
+/** Name of the generated entry among a bundle's inputs. */
+export const entryFile = 'millrace-entry.js';
 
 export type Bundled = { readonly code: string; readonly metafile: Metafile };
 
@@ -31,7 +35,7 @@ export async function bundleWithEsbuild({
 }: BundleOptions): Promise<Bundled> {
   try {
     const result = await build({
-      stdin: { contents: entry, resolveDir: projectDir, sourcefile: 'millrace-entry.js', loader: 'js' },
+      stdin: { contents: entry, resolveDir: projectDir, sourcefile: entryFile, loader: 'js' },
       absWorkingDir: projectDir,
       bundle: true,
       write: false,
@@ -48,10 +52,21 @@ export async function bundleWithEsbuild({
       ...options,
       plugins: [...plugins],
     });
-    return { code: result.outputFiles[0]?.text ?? '', metafile: result.metafile };
+    const code = portableNames(result.outputFiles[0]?.text ?? '', projectDir);
+    return { code, metafile: result.metafile };
   } catch (error) {
     throw buildError(error, what);
   }
+}
+
+/** esbuild names modules by their path from the project: of those outside it the way there must not get into any digest. */
+function portableNames(code: string, projectDir: string): string {
+  const own = path.relative(projectDir, ownRoot);
+  return code.replaceAll(/"(\.\.\/[^"\n]+)"\(/g, (text, file: string) => {
+    const inPackages = file.lastIndexOf('node_modules/');
+    if (inPackages >= 0) return `"${file.slice(inPackages)}"(`;
+    return file.startsWith(`${own}/`) ? `"millrace${file.slice(own.length)}"(` : text;
+  });
 }
 
 type Message = {

@@ -2,8 +2,9 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const extension = path.extname(import.meta.filename) === '.ts' ? '.ts' : '.js';
-const root = path.resolve(import.meta.dirname, '../..');
-const own = (file: string) => path.join(root, `${file}${extension}`);
+/** Folder of our own compiled or source files. */
+export const ownRoot = path.resolve(import.meta.dirname, '../..');
+const own = (file: string) => path.join(ownRoot, `${file}${extension}`);
 
 /** Files of ours that generated entries import: sources under jest, compiled ones in the package. */
 export const ownFiles = {

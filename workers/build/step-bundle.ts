@@ -13,7 +13,7 @@ import { markConstantsPure } from './pure-constants.js';
  * no other step, so its digest changes only with the step itself.
  */
 export async function bundleStep(
-  { definition, file, exportName }: LoadedStep,
+  { definition, exports: [{ file, exportName }] }: LoadedStep,
   projectDir: string,
 ): Promise<string> {
   const entry = `

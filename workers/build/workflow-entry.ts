@@ -1,4 +1,4 @@
-import { builtinModules } from 'node:module';
+import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import type { Metafile, Plugin } from 'esbuild';
 import { PipelineUsesNode } from '../../sdk/errors.js';
@@ -9,7 +9,7 @@ import type { LoadedStep } from './load-steps.js';
 import { ownFiles } from './own-files.js';
 import { stepsFile } from './project-files.js';
 
-export type ProxiedStep = Pick<LoadedStep, 'file' | 'exportName'> & { readonly spec: StepSpec };
+export type ProxiedStep = Pick<LoadedStep, 'exports'> & { readonly spec: StepSpec };
 
 export type EntryOptions = {
   readonly projectDir: string;
@@ -64,9 +64,12 @@ const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
     build.onLoad({ filter: stepsFile }, ({ path: file }) => ({
       contents: [
         `import { stepProxy } from ${JSON.stringify(ownFiles.stepProxy)};`,
-        ...steps
-          .filter((step) => step.file === file)
-          .map(({ exportName, spec }) => `export const ${exportName} = stepProxy(${JSON.stringify(spec)});`),
+        ...steps.flatMap(({ exports, spec }, index) => {
+          const names = exports.filter((each) => each.file === file).map(({ exportName }) => exportName);
+          if (names.length === 0) return [];
+          const exported = names.map((name) => `proxy${index} as ${name}`).join(', ');
+          return [`const proxy${index} = stepProxy(${JSON.stringify(spec)});`, `export { ${exported} };`];
+        }),
       ].join('\n'),
       loader: 'js',
       resolveDir: path.dirname(file),
@@ -74,14 +77,12 @@ const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
   },
 });
 
-const nodeModules = new Set([...builtinModules, ...builtinModules.map((name) => `node:${name}`)]);
-
 /** Node has no place in code that Temporal replays. Says which file imports what. */
 const refuseNode = (projectDir: string): Plugin => ({
   name: 'millrace-refuse-node',
   setup(build) {
     build.onResolve({ filter: /.*/ }, ({ path: request, importer, kind }) => {
-      if (kind === 'entry-point' || !nodeModules.has(request)) return undefined;
+      if (kind === 'entry-point' || !isBuiltin(request)) return undefined;
       const file = path.relative(projectDir, importer);
       const detail = new PipelineUsesNode(
         `${file} imports \`${request}\`, which code that Temporal replays must not use.`,
