@@ -1,8 +1,8 @@
-import { connect, type Socket } from 'node:net';
 import type { Client, Connection } from '@temporalio/client';
 import type { Config } from '../config/config.js';
 import { readEmbeddedService } from '../config/embedded-service.js';
 import { TemporalUnavailable } from '../sdk/errors.js';
+import { probeHttp2 } from './probe-http2.js';
 import { type Unavailability, grpcCode, grpcStatus, refused, unreachable } from './temporal-unavailable.js';
 
 export type ConnectOptions = {
@@ -31,20 +31,21 @@ export async function connectTemporal(
   signal?.throwIfAborted();
   const address = options.address ?? config.temporal.address ?? (await embeddedAddress(config));
   const deadline = Date.now() + timeoutMs;
-  await reach(address, timeoutMs, signal);
+  await reach(address, { config, timeoutMs, signal });
   // Imported here: it takes a quarter of a second, which commands that fail before should not.
   const temporal = await import('@temporalio/client');
-  const opening = temporal.Connection.connect({
+  // Lazy, so that there is something to close when it fails: gRPC would try again for ever.
+  const connection = temporal.Connection.lazy({
     ...transportOptions(config, address),
     connectTimeout: Math.max(1, deadline - Date.now()),
   });
   try {
-    const connection = await abortable(opening, signal);
+    await abortable(connection.ensureConnected(), signal);
     await checkNamespace(connection, { namespace: config.temporal.namespace, deadline, signal });
     const client = new temporal.Client({ connection, namespace: config.temporal.namespace });
     return { address, connection, client, [Symbol.asyncDispose]: () => connection.close() };
   } catch (error) {
-    void opening.then((connection) => connection.close()).catch(() => undefined);
+    await connection.close();
     signal?.throwIfAborted();
     throw refused(error, address, config);
   }
@@ -67,28 +68,21 @@ async function embeddedAddress({ stateDir }: Config): Promise<string> {
   });
 }
 
-/** Asks the port itself first: gRPC tries again until its deadline and then does not say why. */
-async function reach(address: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+async function reach(address: string, { config, timeoutMs, signal }: Reach): Promise<void> {
+  // gRPC goes through these proxies, a connection of our own would not.
   if (['grpc_proxy', 'https_proxy', 'http_proxy'].some((name) => process.env[name])) return;
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  const socket = connect({ host, port: Number(address.slice(colon + 1)) });
-  try {
-    await abortable(connected(socket, timeoutMs), signal);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw unreachable(address, error);
-  } finally {
-    socket.destroy();
-  }
+  const answer = await probeHttp2({ address, tls: config.temporal.tls, timeoutMs, signal });
+  if (answer.speaks) return;
+  throw answer.reached ? refused(answer.error, address, config) : unreachable(address, answer.error);
 }
 
-const connected = (socket: Socket, timeoutMs: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    socket.once('connect', resolve).once('error', reject);
-    socket.setTimeout(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
-  });
+type Reach = {
+  readonly config: Config;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+};
 
+/** A call that is aborted goes on in gRPC until its deadline or the close of its connection. */
 function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   return new Promise<T>((resolve, reject) => {

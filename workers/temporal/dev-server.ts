@@ -27,7 +27,10 @@ const maxLogBytes = 10 * 2 ** 20;
  * the first, a 20 ms timer 70 ms instead of 1005 ms with the second (it is how far apart the clocks of a cluster's hosts may
  * be; here there is one host).
  */
-const dynamicConfig = ['history.transferProcessorMaxPollRPS=2000', 'history.timerProcessorMaxTimeShift="10ms"'];
+const dynamicConfig = [
+  'history.transferProcessorMaxPollRPS=2000',
+  'history.timerProcessorMaxTimeShift="10ms"',
+];
 /** 1,000 parallel activities took 10 s instead of 23 to 59 s. A crash of the process loses nothing with these. */
 const pragmas = ['journal_mode=WAL', 'synchronous=NORMAL'];
 
@@ -56,12 +59,19 @@ function openLog(file: string): { readonly from: number; readonly descriptor: nu
 }
 
 function serverArguments({ port, uiPort, namespace, database }: DevServerOptions): readonly string[] {
+  const options = {
+    '--ip': '127.0.0.1',
+    '--port': String(port),
+    '--namespace': namespace,
+    '--db-filename': database,
+    '--log-level': 'error',
+    ...(uiPort !== undefined && { '--ui-port': String(uiPort) }),
+  };
   return [
     'server',
     'start-dev',
-    ...['--ip', '127.0.0.1', '--port', String(port)],
-    ...(uiPort === undefined ? ['--headless'] : ['--ui-port', String(uiPort)]),
-    ...['--namespace', namespace, '--db-filename', database, '--log-level', 'error'],
+    ...(uiPort === undefined ? ['--headless'] : []),
+    ...Object.entries(options).flat(),
     ...pragmas.flatMap((pragma) => ['--sqlite-pragma', pragma]),
     ...dynamicConfig.flatMap((setting) => ['--dynamic-config-value', setting]),
     ...Object.values(searchAttributes).flatMap((name) => ['--search-attribute', `${name}=Keyword`]),

@@ -7,23 +7,25 @@ export type FileLockOptions = {
 };
 
 /**
- * Takes the lock that a file stands for, waiting for whoever has it. It is the operating system's lock on an SQLite file, so
+ * Does the work while no other process does any under the same file. It is the operating system's lock on an SQLite file, so
  * it falls with the process that holds it, however that dies, and can never be stale.
  */
-export async function lockFile(path: string, { onWait, signal }: FileLockOptions = {}): Promise<Disposable> {
+export async function withFileLock<T>(
+  path: string,
+  work: () => Promise<T>,
+  { onWait, signal }: FileLockOptions = {},
+): Promise<T> {
   // Imported here: only who starts a service or fetches the CLI needs it.
   const { default: Database } = await import('libsql');
   const database = new Database(path);
   try {
-    for (let waited = false; ; waited = true) {
-      signal?.throwIfAborted();
-      if (tryLock(database)) return { [Symbol.dispose]: () => database.close() };
+    for (let waited = false; !tryLock(database); waited = true) {
       if (!waited) onWait?.();
       await sleep(100, undefined, signal === undefined ? {} : { signal });
     }
-  } catch (error) {
+    return await work();
+  } finally {
     database.close();
-    throw error;
   }
 }
 
