@@ -1,0 +1,80 @@
+import { Command, Option } from 'commander';
+import { runStatuses } from '../../sdk/states.js';
+import type { RunStatus } from '../../sdk/states.js';
+import type { RunRecord } from '../../store/catalog.js';
+import { action, examples } from '../command.js';
+import { exitCodes } from '../exit-codes.js';
+import { withClient } from '../open-client.js';
+import { collect, positiveInteger } from '../parse-options.js';
+import { parseSince } from '../parse-since.js';
+import { parseTags } from '../parse-tags.js';
+import type { Cell } from '../render/table.js';
+
+type RunsOptions = {
+  readonly status?: RunStatus;
+  readonly tag?: readonly string[];
+  readonly since?: string;
+  readonly pipeline?: string;
+  readonly limit: number;
+};
+
+export const runsCommand = (): Command =>
+  new Command('runs')
+    .summary('list runs, newest first')
+    .description('Lists runs, newest first. Child runs are shown with their parents: millrace show RUN.')
+    .addOption(new Option('-s, --status <status>', 'only runs of this status').choices(runStatuses))
+    .option('-t, --tag <key=value>', 'only runs with this tag; may be repeated: all must fit', collect)
+    .option('--since <span or date>', 'only runs started since: 2h, 3 days, 2026-11-24')
+    .option('-p, --pipeline <name>', 'only runs of this pipeline')
+    .option('-n, --limit <count>', 'at most so many', positiveInteger, 20)
+    .addHelpText(
+      'after',
+      examples([
+        ['millrace runs --status failed --since 2h'],
+        ['millrace runs --pipeline mortgage --tag team=risk --json'],
+      ]),
+    )
+    .action(
+      action<readonly [], RunsOptions>(async ({ options, output }) => {
+        const filter = {
+          limit: options.limit,
+          tags: parseTags(options.tag ?? []),
+          ...(options.status !== undefined && { status: options.status }),
+          ...(options.since !== undefined && { since: parseSince(options.since) }),
+          ...(options.pipeline !== undefined && { pipeline: options.pipeline }),
+        };
+        const runs = await withClient(({ client }) => client.runs(filter));
+        output.answer({ runs });
+        if (output.json) return exitCodes.ok;
+        if (runs.length === 0) {
+          output.note('No run fits. Start one: millrace run PIPELINE');
+          return exitCodes.ok;
+        }
+        const [{ tableRows }, { sayRows }, { formatDuration, formatTime }] = await Promise.all([
+          import('../render/table.js'),
+          import('../say-rows.js'),
+          import('../render/format.js'),
+        ]);
+        const cells = runs.map((run): readonly Cell[] => [
+          { text: run.id },
+          { text: run.status.replace('_', ' '), style: statusStyles[run.status] },
+          { text: formatTime(run.startedAt), style: 'dim' },
+          { text: formatDuration(runMs(run)) },
+          { text: Object.entries(run.tags).map((tag) => tag.join('=')).join(' '), style: 'dim' }, // prettier-ignore
+        ]);
+        sayRows(tableRows(['RUN', 'STATUS', 'STARTED', 'TIME', 'TAGS'], cells), output);
+        return exitCodes.ok;
+      }),
+    );
+
+const runMs = ({ startedAt, closedAt }: RunRecord): number =>
+  (closedAt === undefined ? Date.now() : Date.parse(closedAt)) - Date.parse(startedAt);
+
+const statusStyles: Readonly<Record<RunStatus, 'cyan' | 'green' | 'red' | 'yellow'>> = {
+  running: 'cyan',
+  completed: 'green',
+  failed: 'red',
+  cancelled: 'yellow',
+  terminated: 'red',
+  timed_out: 'red',
+};
