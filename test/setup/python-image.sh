@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 tag=${1:-python:3.12-slim}
-home=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.* 2>/dev/null | sort -V | tail -n 1)
+home=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.12.* 2>/dev/null | sort -V | tail -n 1 || true)
 codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 key=python-1-$codename-$(basename "${home:-debian}")
 lock python-image
