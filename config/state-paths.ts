@@ -1,8 +1,11 @@
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../sdk/artifact.js';
 
 /** Where things lie below the state directory. */
 export type StatePaths = {
+  /** Folders in which attempts of a run have run or run now. */
+  workFolders(): Promise<readonly { readonly run: string; readonly folder: string }[]>;
   /** An attempt's folder while it runs. */
   attempt(run: string, step: string, attempt: number): string;
   attemptLog(run: string, step: string, attempt: number): string;
@@ -15,8 +18,13 @@ export type StatePaths = {
 export function statePaths(stateDir: string): StatePaths {
   const logs = (run: string, step?: string) =>
     path.join(stateDir, 'logs', safe(run), ...(step === undefined ? [] : [safe(step)]));
+  const work = path.join(stateDir, 'work');
   return {
-    attempt: (run, step, attempt) => path.join(stateDir, 'work', safe(run), safe(step), String(attempt)),
+    async workFolders() {
+      const names = await readdir(work).catch(() => []);
+      return names.map((name) => ({ run: decodeURIComponent(name), folder: path.join(work, name) }));
+    },
+    attempt: (run, step, attempt) => path.join(work, safe(run), safe(step), String(attempt)),
     attemptLog: (run, step, attempt) => path.join(logs(run, step), `${attempt}.log`),
     logs,
     cached: (kind, digest) =>

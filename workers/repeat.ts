@@ -1,19 +1,19 @@
 import type { Logger } from 'pino';
 
-/** Does a thing again and again, never twice at once; a failure is logged and waited out. Dispose waits for the one under way. */
+/** Does a thing now and again and again, never twice at once; a failure is logged and waited out. Dispose waits for the one under way. */
 export function repeat(everyMs: number, body: () => Promise<void>, logger: Logger): AsyncDisposable {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let current: Promise<void> = Promise.resolve();
-  const next = () => {
+  const next = (afterMs = everyMs) => {
     if (stopped) return;
     timer = setTimeout(() => {
       current = body()
         .catch((error: unknown) => logger.warn({ err: error }, 'background work failed, trying again'))
-        .finally(next);
-    }, everyMs);
+        .finally(() => next());
+    }, afterMs);
   };
-  next();
+  next(0);
   return {
     async [Symbol.asyncDispose]() {
       stopped = true;

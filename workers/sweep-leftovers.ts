@@ -1,16 +1,24 @@
+import { rm } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { sweep } from '../activities/executors/sweep.js';
+import { isClosed } from '../sdk/states.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
 
-/** Removes containers of this installation that belong to closed runs or to attempts that others took over. */
+/**
+ * Removes what workers that died left on this host: containers, processes and secret files of this installation that belong
+ * to closed runs or to attempts that others took over, and the folders of closed runs.
+ */
 export async function sweepLeftovers(env: StepEnvironment, temporal: Client): Promise<void> {
-  if ((await env.docker.unavailable()) !== undefined) return;
   await sweep({
     installation: env.installation,
     logger: env.logger,
     isLive: (run, step, attempt) => isLive(temporal, run, step, attempt),
   });
+  for (const { run, folder } of await env.paths.workFolders()) {
+    const known = await env.catalog.run(run);
+    if (known && isClosed(known.status)) await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Temporal's word: the run is open and this attempt of the step is the current one. */

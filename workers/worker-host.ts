@@ -45,7 +45,7 @@ export interface WorkerHost extends AsyncDisposable {
 }
 
 const reconcileMs = 3_000;
-const sweepMs = 60_000;
+const sweepMs = 20_000;
 
 /**
  * Runs a worker host: builds the project, serves its workflows and steps, keeps the catalog true.

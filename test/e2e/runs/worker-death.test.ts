@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { stepProcesses } from '../../../activities/executors/process-leftovers.js';
 import { createClient } from '../../../client/index.js';
 import { loadConfig } from '../../../config/load-config.js';
 import { describeWith } from '../../support/describe-with.js';
@@ -66,6 +67,10 @@ describeWith({ temporal: true }, 'the death of a worker', () => {
     releaseAtEnd(() => second[Symbol.asyncDispose]());
     expect(await run.result()).toEqual({ attempt: 2, resumed: true });
     expect((await run.view()).steps).toMatchObject([{ path: 'slow', status: 'completed', attempts: [{ attempt: 2, status: 'completed' }, { attempt: 1, status: 'lost' }] }]); // prettier-ignore
+    await waitFor(() => stepProcesses(config.installation).then((left) => left.length === 0), {
+      what: 'the orphan to be swept',
+      timeoutMs: 40_000,
+    });
     second.kill('SIGTERM');
     expect((await second.ended).exitCode).toBe(0);
   });
