@@ -34,7 +34,7 @@ export type RetryPolicy = {
   readonly initialInterval?: Duration;
   /** Factor between waits. Default 2. */
   readonly backoff?: number;
-  /** Longest wait. Default 1 minute. */
+  /** Longest wait. Default 1 minute, or the initial interval where that is longer. */
   readonly maximumInterval?: Duration;
 };
 
@@ -311,7 +311,41 @@ function specOf(
     'Give a whole number from 1.',
   );
   const cpus = resources.cpus ?? 1;
-  refuse(!(cpus > 0), name, `has resources.cpus ${cpus}`, 'Give a number above 0.');
+  refuse(!(cpus > 0 && Number.isFinite(cpus)), name, `has resources.cpus ${cpus}`, 'Give a number above 0.');
+  const gpus = resources.gpus ?? 0;
+  refuse(
+    !(Number.isInteger(gpus) && gpus >= 0),
+    name,
+    `has resources.gpus ${gpus}`,
+    'Give a whole number from 0.',
+  );
+  const pids = resources.pids ?? 4096;
+  refuse(
+    !(Number.isInteger(pids) && pids > 0),
+    name,
+    `has resources.pids ${pids}`,
+    'Give a whole number from 1.',
+  );
+  const backoff = retry.backoff ?? 2;
+  refuse(
+    !(backoff >= 1 && Number.isFinite(backoff)),
+    name,
+    `has retry.backoff ${backoff}`,
+    'Give a number from 1.',
+  );
+  const timeoutMs = durationMs(options.timeout ?? '24h', where('timeout'));
+  refuse(timeoutMs === 0, name, 'has a `timeout` of 0', 'Give the longest time of one attempt.');
+  const initialIntervalMs = durationMs(retry.initialInterval ?? '1s', where('retry.initialInterval'));
+  const maximumIntervalMs = durationMs(
+    retry.maximumInterval ?? Math.max(60_000, initialIntervalMs),
+    where('retry.maximumInterval'),
+  );
+  refuse(
+    maximumIntervalMs < initialIntervalMs,
+    name,
+    `has a retry.maximumInterval of ${maximumIntervalMs} ms, less than its retry.initialInterval of ${initialIntervalMs} ms`,
+    'Raise the one or lower the other.',
+  );
   return {
     name,
     version: options.version,
@@ -326,18 +360,18 @@ function specOf(
     resources: {
       cpus,
       memory: bytes(resources.memory ?? '1GiB', where('resources.memory')),
-      gpus: resources.gpus ?? 0,
+      gpus,
       shm: bytes(resources.shm ?? '64MiB', where('resources.shm')),
-      pids: resources.pids ?? 4096,
+      pids,
       disk: bytes(resources.disk ?? '10GiB', where('resources.disk')),
     },
     network: options.network ?? false,
-    timeoutMs: durationMs(options.timeout ?? '24h', where('timeout')),
+    timeoutMs,
     retry: {
       attempts,
-      initialIntervalMs: durationMs(retry.initialInterval ?? '1s', where('retry.initialInterval')),
-      backoff: retry.backoff ?? 2,
-      maximumIntervalMs: durationMs(retry.maximumInterval ?? '1 minute', where('retry.maximumInterval')),
+      initialIntervalMs,
+      backoff,
+      maximumIntervalMs,
     },
     ...outputFields(options.output, name),
     source: 'source' in options ? options.source : undefined,
