@@ -16,13 +16,15 @@ export function placeholders(command: readonly string[]): readonly Placeholder[]
 }
 
 /**
- * Program and arguments of a command: `{in.x}` and `{out.x}` become paths below the step's folder, `{input.x}` the value (a
+ * Program and arguments of a command: `{in.x}` (nested: `{in.x.0}`) and `{out.x}` become paths below the step's folder, `{input.x}` the value (a
  * text as it is, anything else as JSON, nothing where the field was left out).
  */
 export function renderCommand(command: readonly string[], input: unknown, folder: string): readonly string[] {
   return command.map((argument) =>
     argument.replaceAll(placeholder, (_, kind: Placeholder['kind'], name: string) =>
-      kind === 'input' ? valueText(valueAt(input, name)) : `${folder}/${kind}/${name.replaceAll('.', '/')}`,
+      kind === 'input'
+        ? valueText(valueAt(input, name))
+        : `${folder}/${kind}/${kind === 'in' ? name.replaceAll('.', '/') : name}`,
     ),
   );
 }
