@@ -66,7 +66,9 @@ export function judge(name: string, checks: GateChecks): GateOutcome {
 /** `auc 0.71 >= 0.75: fail`, for messages and terminals. */
 export function describeCheck(name: string, { value, comparison, bound, upper, outcome }: Check): string {
   const rule = comparison === 'within' ? `within ${bound} to ${upper}` : `${comparison} ${bound}`;
-  return `${name} ${Number(value.toPrecision(6))} ${rule}: ${outcome}`;
+  // NaN and Infinity come back from JSON as null.
+  const shown = Number.isFinite(value) ? Number(value.toPrecision(6)) : 'no number';
+  return `${name} ${shown} ${rule}: ${outcome}`;
 }
 
 /**
