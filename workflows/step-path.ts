@@ -4,9 +4,15 @@
  */
 export function stepPaths(): (name: string) => string {
   const calls = new Map<string, number>();
+  const given = new Set<string>();
   return (name) => {
-    const count = (calls.get(name) ?? 0) + 1;
-    calls.set(name, count);
-    return count === 1 ? name : `${name}#${count}`;
+    for (let count = (calls.get(name) ?? 0) + 1; ; count += 1) {
+      const path = count === 1 ? name : `${name}#${count}`;
+      // A gate may bear any name, `train#2` too.
+      if (given.has(path)) continue;
+      calls.set(name, count);
+      given.add(path);
+      return path;
+    }
   };
 }
