@@ -221,7 +221,7 @@ describe('a pipeline', () => {
 
   it('is refused with a wrong name or timeout, naming it', () => {
     const make = (options: object) => () =>
-      pipeline({ name: 'p', input: z.object({}), ...options } as never, async () => 1);
+      pipeline({ name: 'p', input: z.object({}), ...options }, async () => 1);
     expect(make({ name: 'a b' })).toThrow('Expected the name of a pipeline to match');
     expect(make({ timeout: 'soon' })).toThrow('Expected `timeout` of pipeline `p` to be a duration');
   });

@@ -7,7 +7,8 @@ import {
   TimeoutFailure,
   TimeoutType,
 } from '@temporalio/common';
-import { GateFailed, InfrastructureFailed, MillraceError, StepFailed } from '../../../sdk/errors.js';
+import type { MillraceError } from '../../../sdk/errors.js';
+import { GateFailed, InfrastructureFailed, StepFailed } from '../../../sdk/errors.js';
 import { toFailureInfo } from '../../../sdk/protocol/failure.js';
 import { failureInfo, typedError, workflowFailure } from '../../../workflows/failures.js';
 
@@ -58,13 +59,18 @@ test('what nobody knows is infrastructure with its own words', () => {
     what: 'odd.',
     place,
   });
-  expect(typedError('odd', place)).toMatchObject({ code: 'INFRASTRUCTURE_FAILED', what: 'odd.' });
 });
 
-test('a cancellation and our own errors pass as they are', () => {
+test('the error of a local activity, which arrives unwrapped, is typed too', () => {
+  expect(typedError(application, place)).toBeInstanceOf(StepFailed);
+});
+
+test("a cancellation, our own errors and the author's pass as they are", () => {
   const cancelled = ofActivity(new CancelledFailure('cancelled'));
   expect(typedError(cancelled, place)).toBe(cancelled);
   expect(typedError(failed, place)).toBe(failed);
+  const own = new TypeError('odd');
+  expect(typedError(own, place)).toBe(own);
 });
 
 test.each<[string, unknown, object]>([
