@@ -47,9 +47,13 @@ function executable(): string {
 
 function serverArguments(port: number, database: string | undefined): readonly string[] {
   const start = `server start-dev --headless --ip 127.0.0.1 --port ${port} --log-level error`;
-  const pace = '--dynamic-config-value history.transferProcessorMaxPollRPS=2000';
+  // As in workers/temporal/dev-server.ts.
+  const pace = [
+    '--dynamic-config-value history.transferProcessorMaxPollRPS=2000',
+    '--dynamic-config-value history.timerProcessorMaxTimeShift="10ms"',
+  ];
   const attributes = Object.values(searchAttributes).map((name) => `--search-attribute ${name}=Keyword`);
-  const words = [start, pace, ...attributes].join(' ').split(' ');
+  const words = [start, ...pace, ...attributes].join(' ').split(' ');
   if (database === undefined) return words;
   const pragmas = '--sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=NORMAL'.split(' ');
   return [...words, ...pragmas, '--db-filename', database];
