@@ -1,7 +1,6 @@
-import type { z } from 'zod';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
 import type { Duration } from '../sdk/duration.js';
-import type { Pipeline } from '../sdk/pipeline.js';
+import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
 import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
 import type { RunView } from './views.js';
 
@@ -63,14 +62,13 @@ export interface MillraceClient extends AsyncDisposable {
    * Starts a run on the current build.
    * @throws InvalidInput naming each field, UnknownPipeline with the nearest name, NoBuild, TemporalUnavailable, RunExists
    */
-  start<I extends z.ZodType, O>(
-    pipeline: Pipeline<I, O>,
-    input: z.input<I>,
+  start<P extends AnyPipeline | string>(
+    pipeline: P,
+    input: InputOf<P>,
     options?: StartOptions,
-  ): Promise<RunHandle<O>>;
-  start(pipeline: string, input: unknown, options?: StartOptions): Promise<RunHandle>;
+  ): Promise<RunHandle<OutputOf<P>>>;
   /** Checks input, images, secrets and capacity without starting. */
-  dryRun(pipeline: Pipeline | string, input: unknown): Promise<DryRun>;
+  dryRun(pipeline: AnyPipeline | string, input: unknown): Promise<DryRun>;
   run(id: string): RunHandle;
   runs(filter?: RunFilter): Promise<readonly RunRecord[]>;
   /** Stores a file or folder, to be given as input. @param options.kind default `dataset` */

@@ -19,7 +19,7 @@ import {
   UnknownRun,
 } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
-import type { Pipeline } from '../sdk/pipeline.js';
+import type { AnyPipeline } from '../sdk/pipeline.js';
 import { fromFailureInfo } from '../sdk/protocol/failure.js';
 import type { Decide, PlanRequest, RunPlan, RunRequest } from '../sdk/protocol/messages.js';
 import { dryRunWorkflow, searchAttributes, updates, workflowQueue } from '../sdk/protocol/names.js';
@@ -65,7 +65,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
   const parts: Parts = { config, catalog, store, temporal };
 
   return {
-    async start(pipeline: Pipeline | string, input: unknown, startOptions: StartOptions = {}) {
+    async start(pipeline: AnyPipeline | string, input: unknown, startOptions: StartOptions = {}) {
       return startRun(parts, pipeline, input, startOptions);
     },
     dryRun: (pipeline, input) => dryRun(parts, pipeline, input),
@@ -112,7 +112,7 @@ async function currentBuild({ catalog, config }: Parts): Promise<BuildRecord> {
 
 async function startRun(
   parts: Parts,
-  pipeline: Pipeline | string,
+  pipeline: AnyPipeline | string,
   input: unknown,
   options: StartOptions,
 ): Promise<RunHandle<never>> {
@@ -154,7 +154,7 @@ async function startRun(
 /** Everything that can be known to be wrong before a run exists. */
 async function accept(
   parts: Parts,
-  pipeline: Pipeline | string,
+  pipeline: AnyPipeline | string,
   input: unknown,
 ): Promise<{ name: string; build: BuildRecord; timeoutMs: number | undefined }> {
   const { store, config } = parts;
@@ -184,7 +184,7 @@ function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: Part
   });
 }
 
-async function dryRun(parts: Parts, pipeline: Pipeline | string, input: unknown): Promise<DryRun> {
+async function dryRun(parts: Parts, pipeline: AnyPipeline | string, input: unknown): Promise<DryRun> {
   const { config, temporal } = parts;
   const name = typeof pipeline === 'string' ? pipeline : pipeline[PIPELINE].name;
   const build = await currentBuild(parts);

@@ -28,6 +28,25 @@ export type Pipeline<I extends z.ZodType = z.ZodType, O = unknown> = ((input: z.
   readonly [PIPELINE]: PipelineDefinition<I, O>;
 };
 
+/** Any pipeline, whatever its input and output. */
+export type AnyPipeline = {
+  readonly [PIPELINE]: {
+    readonly name: string;
+    readonly input: z.ZodType;
+    readonly body: (input: never) => Promise<unknown>;
+  };
+};
+/** What a run of the pipeline is started with; of one known by name only, anything. */
+export type InputOf<P> = P extends { readonly [PIPELINE]: { readonly input: infer I extends z.ZodType } }
+  ? z.input<I>
+  : unknown;
+/** What a run of the pipeline gives. */
+export type OutputOf<P> = P extends {
+  readonly [PIPELINE]: { readonly body: (input: never) => Promise<infer O> };
+}
+  ? O
+  : unknown;
+
 /**
  * Declares a pipeline: one deterministic function in a `*.pipeline.ts` file, replayed by Temporal. Its steps, gates and
  * approvals are plain calls; loops and `Promise.all` are its graph.

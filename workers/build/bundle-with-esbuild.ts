@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 import { build } from 'esbuild';
 import { BuildFailed, isMillraceError } from '../../sdk/errors.js';
+import { preferTypescript } from './prefer-typescript.js';
 import { ownFiles, ownRoot, resolvePackage } from './own-files.js';
 
 /** Name of the generated entry among a bundle's inputs. */
@@ -50,7 +51,7 @@ export async function bundleWithEsbuild({
         ...(options.external?.includes('zod') ? {} : { zod: resolvePackage('zod', projectDir) }),
       },
       ...options,
-      plugins: [...plugins],
+      plugins: [...plugins, preferTypescript],
     });
     const code = portableNames(result.outputFiles[0]?.text ?? '', projectDir);
     return { code, metafile: result.metafile };
