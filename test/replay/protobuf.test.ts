@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 
 type Lock = { readonly packages: Readonly<Record<string, { readonly version?: string }>> };
 
@@ -49,7 +49,7 @@ test('a recorded history is read: two majors of protobufjs would throw `type mus
   expect(events).toHaveLength(2);
   const started = events![0]!.workflowExecutionStartedEventAttributes!;
   expect(started.workflowType?.name).toBe('quickstart');
-  expect(Buffer.from(started.input!.payloads![0]!.data).toString()).toBe('{"run":"r1"}');
+  expect(Buffer.from(started.input!.payloads![0]!.data ?? '').toString()).toBe('{"run":"r1"}');
   expect(Number(events![0]!.eventTime!.seconds)).toBe(Date.UTC(2026, 0, 1) / 1000);
 });
 
