@@ -59,6 +59,8 @@ export function createAdmission(capacity: Capacity): Admission {
       const needs = { cpus, memory, gpus };
       refuseImpossible(needs, capacity);
       signal.throwIfAborted();
+      // What takes no place stands behind nobody.
+      if (cpus === 0 && memory === 0 && gpus === 0) return () => undefined;
       if (queue.length === 0 && fits(needs)) {
         take(needs, 1);
         return release(needs);
