@@ -45,7 +45,7 @@ export async function resolveSecrets<T extends { readonly name: string }>(
   source: SecretSource,
 ): Promise<readonly (T & { readonly value: string })[]> {
   const found = await Promise.all(uses.map(async (use) => ({ ...use, value: await source.value(use.name) })));
-  const missing = found.filter(({ value }) => value === undefined).map(({ name }) => name);
+  const missing = [...new Set(found.filter(({ value }) => value === undefined).map(({ name }) => name))];
   if (missing.length > 0) {
     throw new SecretMissing(
       `The worker has no value for ${missing.map((name) => `\`${name}\``).join(', ')}.`,
