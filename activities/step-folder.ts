@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { mapArtifacts, walkArtifacts } from '../sdk/artifact.js';
-import { contract } from '../sdk/step-contract.js';
+import { contract, inputPath } from '../sdk/step-contract.js';
 import type { StepSpec } from '../sdk/step.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { SecretSource } from './secrets.js';
@@ -20,9 +20,7 @@ export type InputsOptions = {
 /** Places each artifact of the input at in/<its keys>. */
 export async function layOutInputs({ folder, input, mode, store, signal }: InputsOptions): Promise<void> {
   const found: { readonly ref: ArtifactRef; readonly target: string }[] = [];
-  walkArtifacts(input, (ref, keys) =>
-    found.push({ ref, target: path.join(folder, contract.inputs, ...keys.map(safeKey)) }),
-  );
+  walkArtifacts(input, (ref, keys) => found.push({ ref, target: path.join(folder, inputPath(keys)) }));
   for (const { ref, target } of found) {
     await mkdir(path.dirname(target), { recursive: true });
     await store.place(ref, target, { mode, signal });
@@ -38,10 +36,7 @@ export async function layOutFolder(options: InputsOptions): Promise<void> {
       mkdir(path.join(folder, name), { recursive: true }),
     ),
   );
-  const seen = mapArtifacts(input, (ref, keys) => ({
-    ...ref,
-    path: [contract.inputs, ...keys.map(safeKey)].join('/'),
-  }));
+  const seen = mapArtifacts(input, (ref, keys) => ({ ...ref, path: inputPath(keys) }));
   await Promise.all([
     writeFile(path.join(folder, contract.input), JSON.stringify(seen ?? {})),
     writeFile(path.join(folder, contract.events), ''),
@@ -63,7 +58,3 @@ export async function layOutSecrets({
   for (const { name, value } of await resolveSecrets(uses, source))
     await writeFile(path.join(target, name), value, { mode: 0o600 });
 }
-
-/** Keys come from the author's data: none may lead out of in/. */
-const safeKey = (key: string): string =>
-  key === '.' || key === '..' ? encodeURIComponent(key).replaceAll('.', '%2E') : key.replaceAll('/', '%2F');

@@ -14,6 +14,13 @@ export const contract = {
   secrets: 'secrets',
 } as const;
 
+/** Path of an input artifact inside the step's folder, by its keys in the input. Keys come from data: none may lead out of in/. */
+export const inputPath = (keys: readonly string[]): string =>
+  [contract.inputs, ...keys.map(safeKey)].join('/');
+
+const safeKey = (key: string): string =>
+  key === '.' || key === '..' ? key.replaceAll('.', '%2E') : key.replaceAll('/', '%2F');
+
 /** Where containers find the step's folder, its source, its bundle and the helper. */
 export const containerPaths = {
   folder: '/millrace',

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isArtifactRef, mapArtifacts } from '../artifact.js';
 import { DefinitionInvalid } from '../errors.js';
-import { contract } from '../step-contract.js';
+import { contract, inputPath } from '../step-contract.js';
 import type { StepEvent } from '../step-contract.js';
 import type { StepContext, StepDefinition, StepLog } from '../step.js';
 
@@ -30,7 +30,7 @@ export async function runHandler(
     throw new DefinitionInvalid(`Step \`${definition.spec.name}\` is a command, not a function.`);
   const local = mapArtifacts(input, (ref, keys) => ({
     ...ref,
-    path: path.join(run.folder(), contract.inputs, ...keys),
+    path: path.join(run.folder(), inputPath(keys)),
   }));
   const returned: unknown =
     (await definition.handler(local as never, contextOf(definition, run) as never)) ?? {};
