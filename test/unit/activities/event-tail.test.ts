@@ -1,0 +1,92 @@
+import { appendFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { tailEvents } from '../../../activities/event-tail.js';
+import type { StepEvent } from '../../../sdk/step-contract.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const metric = (name: string, value: number): string => JSON.stringify({ type: 'metric', name, value });
+const message = (text: string): string => JSON.stringify({ type: 'message', level: 'info', text });
+
+async function tail(intervalMs = 10_000) {
+  const file = path.join(await temporaryFolder(), 'events.jsonl');
+  const events: StepEvent[] = [];
+  const garbage: string[] = [];
+  const tailing = tailEvents(file, {
+    onEvent: (event) => events.push(event),
+    onGarbage: (line) => garbage.push(line),
+    intervalMs,
+  });
+  return { file, events, garbage, end: () => tailing[Symbol.asyncDispose]() };
+}
+
+test('events are seen while the file grows, half lines when they are whole', async () => {
+  const { file, events, end } = await tail(5);
+  await writeFile(file, `${metric('loss', 1)}\n${metric('loss', 2).slice(0, 10)}`);
+  await waitFor(() => events.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(events).toHaveLength(1);
+  await appendFile(file, `${metric('loss', 2).slice(10)}\n`);
+  await waitFor(() => events.length === 2);
+  await end();
+  expect(events).toEqual([
+    { type: 'metric', name: 'loss', value: 1 },
+    { type: 'metric', name: 'loss', value: 2 },
+  ]);
+});
+
+test('the last line counts without a line end', async () => {
+  const { file, events, end } = await tail();
+  await writeFile(file, `${metric('loss', 1)}\n${metric('loss', 2)}`);
+  await end();
+  expect(events).toHaveLength(2);
+});
+
+test('what is written up to the end is read, once, even when it is ended twice', async () => {
+  const { file, events, end } = await tail(5);
+  await writeFile(file, `${metric('loss', 1)}\n`);
+  await waitFor(() => events.length === 1);
+  await appendFile(file, `${metric('loss', 2)}\r\n\n${metric('loss', 3)}\n`);
+  await end();
+  await end();
+  expect(events.map((event) => 'value' in event && event.value)).toEqual([1, 2, 3]);
+});
+
+test('a character cut in two by the end of a read stays whole', async () => {
+  const { file, events, end } = await tail();
+  // Reads are of 64 KiB: lines of many lengths put some character across each border.
+  const texts = Array.from({ length: 400 }, (_, index) => `${'x'.repeat(index)}é漢🚂`);
+  await writeFile(file, texts.map((text) => `${message(text)}\n`).join(''));
+  await end();
+  expect(events.map((event) => 'text' in event && event.text)).toEqual(texts);
+});
+
+test('a line that is no event is reported once, and the events around it count', async () => {
+  const { file, events, garbage, end } = await tail();
+  const lines = [
+    'not json',
+    '{"type":"metric","name":"loss"}',
+    '[]',
+    'null',
+    '{"type":"sofa"}',
+    metric('', 1),
+  ];
+  await writeFile(file, `${metric('a', 1)}\n${lines.join('\n')}\n${metric('b', 2)}\n`);
+  await end();
+  expect(garbage).toEqual(['not json']);
+  expect(events.map((event) => 'name' in event && event.name)).toEqual(['a', 'b']);
+});
+
+test('a line without end does not fill the memory, and the events after it count', async () => {
+  const { file, events, garbage, end } = await tail();
+  await writeFile(file, `${'x'.repeat(300_000)}\n${metric('after', 1)}\n`);
+  await end();
+  expect(garbage).toEqual(['x'.repeat(200)]);
+  expect(events).toEqual([{ type: 'metric', name: 'after', value: 1 }]);
+});
+
+test('no file is no event', async () => {
+  const { events, garbage, end } = await tail(5);
+  await end();
+  expect([events, garbage]).toEqual([[], []]);
+});
