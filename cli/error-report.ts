@@ -51,5 +51,8 @@ export function formatErrorReport({ code, message, hint, fields }: ErrorReport, 
 export function logTail(fields: Readonly<Record<string, unknown>> | undefined): readonly string[] {
   const tail = fields?.['logTail'];
   const lines = typeof tail === 'string' ? tail.split('\n') : Array.isArray(tail) ? tail.map(String) : [];
-  return lines.filter((line) => line.trim() !== '');
+  return lines.map((line) => line.replace(logPrefix, '')).filter((line) => line.trim() !== '');
 }
+
+/** Time and stream, as attempts' logs have them: what failed just now needs neither. */
+const logPrefix = /^\d{4}-\d{2}-\d{2}T\S+ (?:out|err) /;

@@ -1,9 +1,9 @@
 import path from 'node:path';
+import { watch } from 'chokidar';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load-config.js';
 import { isMillraceError } from '../sdk/errors.js';
 import type { BuildRecord } from '../store/catalog.js';
-import { watchProject } from '../workers/build/watch-project.js';
 import type { WorkerHost } from '../workers/worker-host.js';
 import { startWorkerHost } from '../workers/worker-host.js';
 import { errorReport, formatErrorReport } from './error-report.js';
@@ -63,14 +63,19 @@ const projectErrors: ReadonlySet<string> = new Set([
 ]); // prettier-ignore
 const isProjectError = (error: unknown): boolean => isMillraceError(error) && projectErrors.has(error.code);
 
+/** A change that may mend the project: of its code, or a folder that a step names and that was missing. */
 function nextChange(projectDir: string): AsyncDisposable & { readonly happened: Promise<void> } {
-  let changed: () => void = () => undefined;
-  const happened = new Promise<void>((resolve) => (changed = resolve));
-  const watcher = watchProject(projectDir, [projectDir], () => {
-    changed();
-    return Promise.resolve(undefined);
+  const watcher = watch(projectDir, {
+    ignoreInitial: true,
+    ignored: (file) =>
+      /(^|[\\/])(node_modules|\.[^\\/]+|dist)([\\/]|$)/.test(path.relative(projectDir, file)),
   });
-  return { happened, [Symbol.asyncDispose]: () => watcher[Symbol.asyncDispose]() };
+  const happened = new Promise<void>((resolve) => {
+    watcher.on('all', (event, file) => {
+      if (event === 'addDir' || /\.([cm]?[jt]sx?|json)$/.test(file)) resolve();
+    });
+  });
+  return { happened, [Symbol.asyncDispose]: () => watcher.close() };
 }
 
 type DevNews = ReturnType<typeof devNews>;

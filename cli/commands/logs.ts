@@ -9,7 +9,7 @@ import { withClient } from '../open-client.js';
 import type { Output } from '../output.js';
 import { positiveInteger } from '../parse-options.js';
 import { formatClock } from '../render/format.js';
-import { plainLine } from '../render/text-width.js';
+import { plainText } from '../render/text-width.js';
 import { runArgument } from './show.js';
 
 type LogsOptions = { readonly follow?: boolean; readonly attempt?: number };
@@ -71,7 +71,7 @@ function printLine(
   const { colors } = output;
   const name =
     step === undefined ? `${line.path}${line.attempt > 1 ? ` (attempt ${line.attempt})` : ''} ` : '';
-  const text = plainLine(line.text);
+  const text = plainText(line.text).trimEnd();
   output.say(
     `${colors.dim(line.at ? formatClock(line.at) : '')} ${colors.cyan(name)}${line.stream === 'err' ? colors.yellow(text) : text}`,
   );

@@ -46,26 +46,21 @@ const stateOf = (step: StepView): string =>
 
 function stepEvent(step: StepView, view: RunView): string {
   const { parent } = view.run;
-  const tail = tailText(stepTail(step, view));
+  // Where the state is named first, the tail need not name it again.
+  const tail = tailText(stepTail(step, view).filter(({ text }) => text !== step.status));
   const closed = isStepClosed(step.status);
   return [
     formatClock(timeOf(step, view)),
     // A child run's steps are told apart by the path they hang under.
     parent ? `${parent.path}/${stepLabel(step)}` : stepLabel(step),
     // The tail of these begins with the word itself.
-    ...(saysItself.has(step.status) ? [] : [step.status]),
+    ...(saysItself.has(step.status) && tail ? [] : [step.status]),
     ...(closed && step.kind !== 'gate' ? [formatDuration(stepDurationMs(step, Date.parse(view.at)))] : []),
     ...(tail ? [tail] : []),
   ].join(' ');
 }
 
-const saysItself: ReadonlySet<StepView['status']> = new Set([
-  'queued',
-  'retrying',
-  'waiting',
-  'cancelled',
-  'lost',
-]);
+const saysItself: ReadonlySet<StepView['status']> = new Set(['queued', 'retrying', 'waiting']);
 
 function timeOf(step: StepView, view: RunView): string {
   if (step.closedAt !== undefined) return step.closedAt;

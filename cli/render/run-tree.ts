@@ -7,7 +7,7 @@ import { stepDurationMs, stepLabel } from './step-facts.js';
 import { stepTail } from './step-tail.js';
 import type { Row, Segment, Style } from './styled-row.js';
 import { fitRow } from './styled-row.js';
-import { padEnd, padStart, plainLine, textWidth, wrap } from './text-width.js';
+import { padEnd, padStart, plainText, textWidth, wrap } from './text-width.js';
 
 export type TreeOptions = {
   /** Columns; undefined: lines are as long as they are. */
@@ -127,7 +127,7 @@ function failureRows({ failure }: StepView, indent: string, width: number | unde
   const before = `${indent}  `;
   const columns = (width ?? 100) - textWidth(before);
   const lines = (text: string, style: Style): readonly Segment[] =>
-    wrap(plainLine(text), columns).map((line) => ({ text: line, style }));
+    wrap(plainText(text).trimEnd(), columns).map((line) => ({ text: line, style }));
   return [
     ...lines(message, 'red'),
     ...logTail(fields).flatMap((line) => lines(`| ${line}`, 'dim')),

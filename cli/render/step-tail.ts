@@ -18,6 +18,8 @@ export function stepTail(
     ...(attempt > 1 ? [{ text: `attempt ${attempt}`, style: 'yellow' as const }] : []),
     ...metricTail(step),
     ...progressTail(step),
+    // Its logs and decisions go by an id of its own.
+    ...(step.child ? [{ text: step.child.run.id, style: 'dim' as const }] : []),
     ...(failure === 'code' && step.failure
       ? [{ text: step.failure.code, style: 'red' as const }]
       : stateTail(step, view)),

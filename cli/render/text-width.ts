@@ -68,7 +68,8 @@ function cut(word: string, columns: number): readonly string[] {
 }
 
 /** A text from a step, made safe for a terminal: on one line, without escape sequences and control characters. */
-export const plainLine = (text: string): string =>
-  stripVTControlCharacters(text)
-    .replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
-    .trim();
+export const plainLine = (text: string): string => plainText(text).trim();
+
+/** The same with the space around it: how a line of a log is indented says something. */
+export const plainText = (text: string): string =>
+  stripVTControlCharacters(text).replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');

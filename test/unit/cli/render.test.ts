@@ -3,7 +3,7 @@ import { formatDuration, formatNumber } from '../../../cli/render/format.js';
 import type { TreeRow } from '../../../cli/render/run-tree.js';
 import { rowText } from '../../../cli/render/styled-row.js';
 import { tableRows } from '../../../cli/render/table.js';
-import { plainLine, textWidth, truncate, wrap } from '../../../cli/render/text-width.js';
+import { plainLine, plainText, textWidth, truncate, wrap } from '../../../cli/render/text-width.js';
 
 test.each([
   [0, '0ms'],
@@ -45,6 +45,7 @@ test('lines break at spaces, and words that are too long within', () => {
 });
 
 test('control characters and direction marks of a text do not reach the terminal', () => {
+  expect(plainText('\tat x\n')).toBe(' at x ');
   expect(plainLine('a\u001b[31mb\u001b[0m\tc\u0007\u202e\u009bd\n')).toBe('ab c d');
 });
 

@@ -68,3 +68,14 @@ test("a child run's steps are told by the path they hang under", () => {
     `${t(4)} sweep/fit completed 1.0s`,
   ]);
 });
+
+test('what was cancelled or lost says so first, and once', () => {
+  const cancelled = ranStep('fit', 1, 3, {
+    status: 'cancelled',
+    metrics: [aMetric({ name: 'loss', value: 0.5 })],
+  });
+  expect(runEvents(aView([]), aView([cancelled, ranStep('test', 2, 3, { status: 'lost' })]))).toEqual([
+    `${t(3)} fit cancelled 2.0s loss=0.5`,
+    `${t(3)} test lost 1.0s`,
+  ]);
+});

@@ -115,7 +115,7 @@ test('child runs hang under the step that started them', () => {
     ranStep('report', 5, 6),
   ]);
   expect(tree(view).slice(1)).toEqual([
-    '├─ ● sweep      8.0s',
+    '├─ ● sweep      8.0s  run-1.sweep',
     '│  ├─ ✓ fit     1.0s',
     '│  └─ ● test    6.0s',
     '└─ ✓ report     1.0s',
@@ -129,7 +129,7 @@ const failure = {
   step: 'train',
   attempt: 2,
   hint: 'See `millrace logs run-1 train`.',
-  fields: { logTail: ['Traceback', 'ValueError: \u001b[31mno rows\u001b[0m'] },
+  fields: { logTail: ['Traceback', '2026-01-01T00:00:02.000Z err   ValueError: \u001b[31mno rows\u001b[0m'] },
 };
 
 test('a failure is on its row, or whole beneath it where that is asked', () => {
@@ -139,7 +139,7 @@ test('a failure is on its row, or whole beneath it where that is asked', () => {
     '└─ ✗ train    2.0s  STEP_FAILED',
     '     The program ended with exit code 3. [attempt=2]',
     '     | Traceback',
-    '     | ValueError: no rows',
+    '     |   ValueError: no rows',
     '     → See `millrace logs run-1 train`.',
   ]);
 });
