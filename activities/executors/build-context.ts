@@ -18,13 +18,13 @@ export type BuildContext = {
 /** Lists the folder's files but those .dockerignore names; the Dockerfile and .dockerignore always go along. */
 export async function readBuildContext(folder: string, dockerfile: string): Promise<BuildContext> {
   const patterns = await readFile(path.join(folder, ignoreFile), 'utf8').catch(() => '');
-  const rules = ignore().add(dockerRules(patterns));
+  const leftOut = dockerIgnores(patterns);
   const always = new Set([path.posix.normalize(dockerfile), ignoreFile]);
   const entries = new Set<string>();
   const visit = async (relative: string): Promise<void> => {
     for (const entry of await readdir(path.join(folder, relative), { withFileTypes: true })) {
       const name = path.posix.join(relative, entry.name);
-      if (always.has(name) || !rules.ignores(entry.isDirectory() ? `${name}/` : name)) {
+      if (always.has(name) || !leftOut(entry.isDirectory() ? `${name}/` : name)) {
         for (let kept = name; kept !== '.'; kept = path.posix.dirname(kept)) entries.add(kept);
       }
       // Something below a folder that is left out may be let in again.
@@ -39,17 +39,24 @@ export async function readBuildContext(folder: string, dockerfile: string): Prom
 
 const ignoreFile = '.dockerignore';
 
-/** Docker's patterns begin at the root of the context, those of the `ignore` package anywhere below it. */
-function dockerRules(text: string): string[] {
-  return text
+/**
+ * Docker's rules: patterns begin at the root of the context, and of those that name a path or a folder above it the last one
+ * decides, so that a file may be let in again below a folder that is left out.
+ */
+function dockerIgnores(text: string): (name: string) => boolean {
+  const rules = text
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
-      const negated = line.startsWith('!');
-      const pattern = path.posix.normalize(negated ? line.slice(1).trim() : line).replace(/^\/+/, '');
-      return `${negated ? '!' : ''}/${pattern}`;
+      const letIn = line.startsWith('!');
+      const pattern = path.posix.normalize(letIn ? line.slice(1).trim() : line).replace(/^\/+/, '');
+      return { letIn, matcher: ignore().add(`/${pattern}`) };
     });
+  return (name) => {
+    const decisive = rules.findLast(({ matcher }) => matcher.ignores(name));
+    return decisive !== undefined && !decisive.letIn;
+  };
 }
 
 async function addEntry(hash: ReturnType<typeof createHash>, folder: string, name: string): Promise<void> {

@@ -1,6 +1,4 @@
 import type Docker from 'dockerode';
-import { addAbortSignal } from 'node:stream';
-import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 
 /** What a container used, as far as it was sampled. */
@@ -41,8 +39,9 @@ async function follow(
   signal: AbortSignal,
   onSample: (sample: Partial<Docker.ContainerStats>) => void,
 ): Promise<void> {
-  const stream = await container.stats({ stream: true });
-  addAbortSignal(signal, stream as Readable);
+  // Aborting the request itself: for a container that has just ended the engine may never answer.
+  const request = { stream: true, abortSignal: signal } as { stream: true };
+  const stream = await container.stats(request);
   let pending = '';
   stream.setEncoding('utf8');
   stream.on('data', (text: string) => {

@@ -183,7 +183,9 @@ const drainWithinMs = 5_000;
 /** Looked at beforehand, since a program that cannot be started only shows by its exit code. */
 async function requireShell(container: Docker.Container, { image }: Execution): Promise<void> {
   try {
-    await container.infoArchive({ path: '/bin/sh' });
+    const answer = await container.infoArchive({ path: '/bin/sh' });
+    // An answer that is not read keeps its connection open.
+    answer.resume();
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
     throw new DefinitionInvalid(`Image \`${image?.reference}\` has no /bin/sh.`, {

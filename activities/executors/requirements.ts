@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { DependenciesFailed } from '../../sdk/errors.js';
 
 export const requirementsFile = 'requirements.txt';
 
@@ -12,7 +13,10 @@ export type Requirements = {
   readonly digest: string;
 };
 
-/** @returns undefined when the folder has no requirements.txt */
+/**
+ * @returns undefined when the folder has no requirements.txt
+ * @throws DependenciesFailed when it names a folder of the source: no digest of the lock would cover that
+ */
 export async function readRequirements(source: string): Promise<Requirements | undefined> {
   const files = new Map<string, string>();
   await collect(source, requirementsFile, files);
@@ -31,10 +35,17 @@ async function collect(source: string, name: string, files: Map<string, string>)
     throw error;
   });
   if (content === undefined) return;
+  const local = localPath.exec(content)?.[0].trim();
+  if (local !== undefined) {
+    throw new DependenciesFailed(`${name} names a local path: \`${local}\`.`, {
+      hint: 'List published packages only; modules of the source folder can be imported as they are.',
+    });
+  }
   files.set(name, content);
   for (const [, referred = ''] of content.matchAll(reference)) {
     await collect(source, path.posix.join(path.posix.dirname(name), referred), files);
   }
 }
 
+const localPath = /^\s*(?:\.{1,2}\/|(?:-e|--editable)[\s=]).*$/m;
 const reference = /^\s*(?:-r|-c|--requirement|--constraint)[\s=]*([^\s#]+)/gm;

@@ -40,7 +40,8 @@ function begin<T>(going: Map<string, Going<T>>, key: string, work: Work<T>): Goi
   const onDetail = (detail: string) => {
     for (const listener of listeners) listener.onDetail?.(detail);
   };
-  const result = work({ signal: controller.signal, onDetail });
+  // Not at once: who asks first is to hear its first words too.
+  const result = Promise.resolve().then(() => work({ signal: controller.signal, onDetail }));
   const entry: Going<T> = { result, controller, listeners };
   going.set(key, entry);
   const forget = () => {

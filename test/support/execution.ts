@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Execution } from '../../activities/executors/executor';
-import { STEP, step } from '../../sdk/step';
-import type { CommandStepOptions } from '../../sdk/step';
+import type { Execution } from '../../activities/executors/executor.js';
+import { STEP, step } from '../../sdk/step.js';
+import type { CommandStepOptions } from '../../sdk/step.js';
 
 type Options = Partial<CommandStepOptions<z.ZodObject, z.ZodObject>>;
 

@@ -1,5 +1,5 @@
-import { containerOptions } from '../../../activities/executors/container-options';
-import { executionOf } from '../../support/execution';
+import { containerOptions } from '../../../activities/executors/container-options.js';
+import { executionOf } from '../../support/execution.js';
 
 const image = { id: 'sha256:1', volumes: ['/data'], modulePath: '/opt/lib', packages: undefined };
 const owner = { uid: 1000, gid: 1001 };

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { demultiplex } from '../../../activities/executors/demultiplex';
-import { openOutputLog } from '../../../activities/executors/output-log';
-import { temporaryFolder } from '../../support/temporary-folder';
+import { demultiplex } from '../../../activities/executors/demultiplex.js';
+import { openOutputLog } from '../../../activities/executors/output-log.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 
 type Piece = readonly ['out' | 'err', string | Buffer];
 

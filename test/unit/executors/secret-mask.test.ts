@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { createMask } from '../../../activities/executors/secret-mask';
+import { createMask } from '../../../activities/executors/secret-mask.js';
 
 const masked = (secrets: readonly string[], pieces: readonly string[]): string => {
   const mask = createMask(secrets);
