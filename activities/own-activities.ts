@@ -6,8 +6,9 @@ import { Readable } from 'node:stream';
 import { pipeline as pump } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { ArtifactRef } from '../sdk/artifact.js';
-import { InfrastructureFailed, InvalidInput } from '../sdk/errors.js';
+import { InfrastructureFailed, InvalidInput, isMillraceError } from '../sdk/errors.js';
 import type {
   CloseApproval,
   CloseRun,
@@ -76,6 +77,9 @@ export function createOwnActivities(env: StepEnvironment) {
         });
         if (run !== undefined) await catalog.updateRun({ id: run, plan });
         return plan;
+      } catch (error) {
+        // Nothing has started yet: better to say at once what is missing than to wait for it.
+        throw isMillraceError(error) ? temporalFailure(error.at({ run }), true) : error;
       } finally {
         clearInterval(beat);
       }
@@ -257,7 +261,9 @@ const typedFailures =
     try {
       return await body(task);
     } catch (error) {
-      throw temporalFailure(placedError(error, { run: task.run, step: task.path }));
+      throw error instanceof ApplicationFailure
+        ? error
+        : temporalFailure(placedError(error, { run: task.run, step: task.path }));
     }
   };
 

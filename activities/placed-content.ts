@@ -1,6 +1,7 @@
-import { access, mkdir } from 'node:fs/promises';
+import { access, copyFile, mkdir, rename } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { packageRoot, packageVersion } from '../config/package-root.js';
 import { InfrastructureFailed } from '../sdk/errors.js';
 import type { StepDefinition, StepSpec, StoredContent } from '../sdk/step.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
@@ -10,6 +11,11 @@ import type { StatePaths } from '../config/state-paths.js';
 export interface PlacedContent {
   /** Absolute path of the file or folder. */
   place(kind: 'tree' | 'code', content: StoredContent): Promise<string>;
+  /**
+   * Folder with the Python helper, below the state directory: the engine that a worker in a container uses sees that folder,
+   * and not our package.
+   */
+  helper(): Promise<string>;
   /** A step's schemas and, of a function step, its function. */
   definition(spec: StepSpec): Promise<StepDefinition>;
 }
@@ -32,6 +38,15 @@ export function placedContent(store: ArtifactStore, paths: StatePaths): PlacedCo
 
   return {
     place,
+    helper: () =>
+      once(places, 'helper', async () => {
+        const folder = path.join(paths.helper, packageVersion());
+        await mkdir(folder, { recursive: true });
+        const draft = path.join(folder, `.${process.pid}.py`);
+        await copyFile(path.join(packageRoot(), 'sdk/python/millrace.py'), draft);
+        await rename(draft, path.join(folder, 'millrace.py'));
+        return folder;
+      }),
     definition(spec) {
       const { code } = spec;
       if (!code) throw new InfrastructureFailed(`Step \`${spec.name}\` was recorded without its code.`);

@@ -67,6 +67,7 @@ async function prepare(
     folder,
     source: await placeSource(task, folder, env),
     code: spec.run === 'function' && spec.code ? await env.placed.place('code', spec.code) : undefined,
+    helper: await env.placed.helper(),
     log,
     secrets,
   };

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { createDockerExecutor } from '../activities/executors/docker-executor.js';
 import type { Execution } from '../activities/executors/executor.js';
+import { packageRoot } from '../config/package-root.js';
 import { image } from '../sdk/image.js';
 import { contract } from '../sdk/step-contract.js';
 import { step, STEP } from '../sdk/step.js';
@@ -37,7 +38,8 @@ export async function containerCold(rounds: number): Promise<void> {
       const execution: Execution = {
         installation: 'bench', run: 'bench', step: 'cold', attempt: round + 2, key: String(round),
         spec: { ...spec, source: undefined, code: undefined, imageContext: undefined },
-        image: resolved, command: () => ['true'], folder, source: undefined, code: undefined, log: path.join(folder, 'log'), secrets: [],
+        image: resolved, command: () => ['true'], folder, source: undefined, code: undefined, helper: path.join(packageRoot(), 'sdk/python'),
+        log: path.join(folder, 'log'), secrets: [],
       }; // prettier-ignore
       const time = await timed(async () => {
         const { exitCode } = await executor.execute(execution, { signal });

@@ -20,7 +20,7 @@ export type LogLine = {
   readonly text: string;
 };
 
-/** What a dry run found: empty problems mean that a start would be accepted. */
+/** What a dry run found: without problems a start would be accepted. */
 export type DryRun = {
   readonly pipeline: string;
   readonly build: string;
@@ -31,6 +31,8 @@ export type DryRun = {
     readonly detail: string;
   }[];
   readonly problems: readonly { readonly code: string; readonly message: string }[];
+  /** What would be done otherwise than asked: steps as processes for want of an engine. */
+  readonly warnings: readonly string[];
 };
 
 export interface RunHandle<O = unknown> {
@@ -46,7 +48,11 @@ export interface RunHandle<O = unknown> {
     gate: string,
     answer: { readonly decision: 'approved' | 'rejected'; readonly by?: string; readonly reason?: string },
   ): Promise<void>;
-  cancel(options?: { readonly reason?: string }): Promise<void>;
+  /** Asks the run to end; its containers are stopped first. The reason is kept with the run. @throws UnknownRun when no such run is open */
+  cancel(options?: {
+    readonly reason?: string;
+    /** Default: the user of this process. */ readonly by?: string;
+  }): Promise<void>;
   /** Lines of one step or of all, oldest first; with `follow` until the run is closed. */
   logs(options?: {
     readonly step?: string;

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load-config.js';
 import { statePaths } from '../config/state-paths.js';
@@ -13,6 +14,7 @@ import {
   ArtifactMissing,
   isMillraceError,
   NoBuild,
+  RunCancelled,
   RunExists,
   RunFailed,
   UnknownModel,
@@ -20,7 +22,8 @@ import {
 } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
-import { fromFailureInfo } from '../sdk/protocol/failure.js';
+import { sentence } from '../sdk/sentence.js';
+import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { Decide, PlanRequest, RunPlan, RunRequest } from '../sdk/protocol/messages.js';
 import { dryRunWorkflow, searchAttributes, updates, workflowQueue } from '../sdk/protocol/names.js';
 import { isClosed } from '../sdk/states.js';
@@ -208,11 +211,11 @@ async function dryRun(parts: Parts, pipeline: AnyPipeline | string, input: unkno
       })
       .catch((error: unknown) => note(runError(error, 'dry-run')) ?? undefined);
   }
-  if (plan?.warning !== undefined) problems.push({ code: 'WARNING', message: plan.warning });
   return {
     pipeline: name,
     build: build.id,
     problems,
+    warnings: plan?.warning === undefined ? [] : [plan.warning],
     steps: specs.map((spec) => {
       const image = plan?.images[spec.name];
       const executor =
@@ -230,6 +233,9 @@ async function dryRun(parts: Parts, pipeline: AnyPipeline | string, input: unkno
     }),
   };
 }
+
+/** NOT_FOUND of gRPC. */
+const grpcNotFound = 5;
 
 function runHandle(id: string, parts: Parts): RunHandle {
   const { catalog, store, config, temporal } = parts;
@@ -279,14 +285,25 @@ function runHandle(id: string, parts: Parts): RunHandle {
         throw decisionError(error, id, gate);
       }
     },
-    async cancel() {
+    async cancel({ reason = '', by = userInfo().username } = {}) {
+      const { workflowService, options } = await temporal();
       try {
-        await (await workflow()).cancel();
+        await workflowService.requestCancelWorkflowExecution({
+          namespace: options.namespace,
+          requestId: randomUUID(),
+          identity: by,
+          reason,
+          workflowExecution: { workflowId: id },
+        });
       } catch (error) {
-        if (error instanceof WorkflowNotFoundError)
-          throw new UnknownRun(`No open run \`${id}\` is there to cancel.`, { run: id });
-        throw error;
+        if (!isGrpcServiceError(error) || error.code !== grpcNotFound) throw error;
+        throw new UnknownRun(`No open run \`${id}\` is there to cancel.`, { run: id, cause: error });
       }
+      const what = `The run was cancelled by ${by}${reason ? `: ${sentence(reason)}` : '.'}`;
+      await catalog.updateRun({
+        id,
+        failure: toFailureInfo(new RunCancelled(what, { run: id, fields: { by, reason } })),
+      });
     },
     logs: ({ step, attempt, follow = false, signal } = {}) =>
       readLogs({

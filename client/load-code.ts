@@ -13,6 +13,7 @@ export function loadCode<T>(
   const module: { exports: unknown } = { exports: {} };
   try {
     // The code is the user's own project: it runs with the rights of whoever started us, as an import of it would.
+    // eslint-disable-next-line typescript/no-implied-eval
     const run = new Function(
       'module',
       'exports',

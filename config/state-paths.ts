@@ -11,6 +11,8 @@ export type StatePaths = {
   attemptLog(run: string, step: string, attempt: number): string;
   /** Logs of one step, or of all of a run. */
   logs(run: string, step?: string): string;
+  /** The Python helper's versions. */
+  readonly helper: string;
   /** Sources and code, placed once a host. */
   cached(kind: 'tree' | 'code', digest: Digest): string;
 };
@@ -27,6 +29,7 @@ export function statePaths(stateDir: string): StatePaths {
     attempt: (run, step, attempt) => path.join(work, safe(run), safe(step), String(attempt)),
     attemptLog: (run, step, attempt) => path.join(logs(run, step), `${attempt}.log`),
     logs,
+    helper: path.join(stateDir, 'cache', 'helper'),
     cached: (kind, digest) =>
       path.join(stateDir, 'cache', kind, digest.replace(':', '-') + (kind === 'code' ? '.cjs' : '')),
   };

@@ -49,7 +49,7 @@ export const isArtifactRef = (value: unknown): value is ArtifactRef =>
   typeof value === 'object' &&
   value !== null &&
   artifactKinds.includes((value as ArtifactRef).$artifact) &&
-  digestPattern.test(String((value as ArtifactRef).digest));
+  digestPattern.test((value as ArtifactRef).digest);
 
 /**
  * The artifact kind a schema stands for, seen through optional, default, nullable and the like; undefined for any other

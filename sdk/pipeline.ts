@@ -68,10 +68,7 @@ export function pipeline<I extends z.ZodType, O>(
     body,
   };
   const call = (input: z.input<I>) =>
-    currentRuntime(`Pipeline \`${options.name}\``).pipeline(
-      definition as unknown as PipelineDefinition,
-      input,
-    ) as Promise<O>;
+    currentRuntime(`Pipeline \`${options.name}\``).pipeline(definition, input) as Promise<O>;
   return Object.assign(call, { [PIPELINE]: definition });
 }
 

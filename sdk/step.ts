@@ -222,7 +222,7 @@ export function step<I extends z.ZodObject, O extends z.ZodObject>(
   const call = (input: z.input<I>) =>
     currentRuntime(`step \`${spec.name}\``).step(spec.name, input) as Promise<z.output<O>>;
   const made = Object.assign(call, { [STEP]: definition });
-  collector()?.push(definition as unknown as StepDefinition);
+  collector()?.push(definition);
   return made;
 }
 
@@ -269,7 +269,7 @@ function specOf(
   const where = (option: string) => `${option}\` of step \`${name}`;
   const command = 'command' in options ? options.command : undefined;
   const asked = 'isolation' in options ? options.isolation : undefined;
-  const inline = 'inline' in options && options.inline === true;
+  const inline = 'inline' in options && (options.inline ?? false);
   refuse(
     !isFunction && !(Array.isArray(command) && command.length > 0),
     name,

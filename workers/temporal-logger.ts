@@ -10,6 +10,9 @@ const levels: Readonly<Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'e
   ERROR: 'error',
 };
 
+/** What Temporal warns of where a worker serves activities only, as the one for steps does. */
+const ofStepWorkers = 'No workflows registered';
+
 let installed = false;
 
 /** Sends what Temporal's runtime says to our log; its own news are our debug. A process has one runtime: the first call counts. */
@@ -20,7 +23,7 @@ export function installTemporalRuntime(logger: Logger): void {
     // Stages of shutdown are ours: see worker-host.
     shutdownSignals: [],
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
-      logger[levels[level]](meta ?? {}, message),
+      logger[message.startsWith(ofStepWorkers) ? 'debug' : levels[level]](meta ?? {}, message),
     ),
   });
 }

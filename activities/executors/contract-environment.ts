@@ -1,10 +1,5 @@
-import path from 'node:path';
-import { packageRoot } from '../../config/package-root.js';
 import { contractEnv, contractVersion } from '../../sdk/step-contract.js';
 import type { Execution } from './executor.js';
-
-/** Host folder with the Python helper. */
-export const helperFolder = (): string => path.join(packageRoot(), 'sdk/python');
 
 export type SeenByProgram = { readonly folder: string; readonly helper: string };
 

@@ -8,7 +8,6 @@ import { containerOwner, prepareFolder } from './container-folder.js';
 import { containerOptions, needsShell } from './container-options.js';
 import type { ContainerUsage } from './container-usage.js';
 import { sampleUsage } from './container-usage.js';
-import { helperFolder } from './contract-environment.js';
 import { demultiplex } from './demultiplex.js';
 import { diskUsage } from './disk-usage.js';
 import { connectDocker, dockerHost } from './docker-connection.js';
@@ -111,7 +110,7 @@ async function runContainer(
       execution,
       image,
       owner,
-      helper: helperFolder(),
+      helper: execution.helper,
       secrets: secrets?.folder,
     });
     const container = await docker.createContainer(options).catch((error: unknown) => {

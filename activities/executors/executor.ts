@@ -25,6 +25,8 @@ export type Execution = ExecutionIdentity & {
   readonly source: string | undefined;
   /** Host file with a function step's bundle, or undefined. */
   readonly code: string | undefined;
+  /** Host folder with the Python helper. */
+  readonly helper: string;
   /** Host file that output is written to, a line at a time: `<ISO time> <out|err> <text>`, secrets masked. */
   readonly log: string;
   /** Values of the declared secrets; files are made of them on tmpfs where the host has one. */

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { contract } from '../../sdk/step-contract.js';
-import { contractEnvironment, helperFolder } from './contract-environment.js';
+import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
 import type { Execution, ExecutionEnd, ExecuteOptions, Executor } from './executor.js';
 import type { ExecutionLimits } from './execution-limits.js';
@@ -110,7 +110,7 @@ function environment({
   readonly python: PythonEnvironment | undefined;
   readonly temporary: string;
 }): Readonly<Record<string, string>> {
-  const declared = contractEnvironment(execution, { folder: execution.folder, helper: helperFolder() });
+  const declared = contractEnvironment(execution, { folder: execution.folder, helper: execution.helper });
   const searchPath = declared['PATH'] ?? env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   return {
     HOME: env['HOME'] ?? homedir(),

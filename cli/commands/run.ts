@@ -157,11 +157,10 @@ const unanswered: ReadonlySet<string> = new Set(['TEMPORAL_UNAVAILABLE', 'UNKNOW
 
 function dryRun(found: DryRun, output: Output): ExitCode {
   const { colors } = output;
-  const warnings = found.problems.filter(({ code }) => code === 'WARNING');
-  const problems = found.problems.filter(({ code }) => code !== 'WARNING');
+  const { problems, warnings } = found;
   for (const { name, executor, image, detail } of found.steps)
     output.say([name, executor, image?.slice(0, 19), detail].filter(Boolean).join('  '));
-  for (const { message } of warnings) output.say(`${colors.yellow('warning')}: ${message}`);
+  for (const warning of warnings) output.say(`${colors.yellow('warning')}: ${warning}`);
   for (const { code, message } of problems)
     output.say(`${colors.red('problem')} ${colors.bold(code)}: ${message}`);
   if (problems.length === 0) output.say(colors.green(`A run of ${found.pipeline} would be accepted.`));

@@ -32,8 +32,7 @@ export async function runHandler(
     ...ref,
     path: path.join(run.folder(), inputPath(keys)),
   }));
-  const returned: unknown =
-    (await definition.handler(local as never, contextOf(definition, run) as never)) ?? {};
+  const returned: unknown = (await definition.handler(local as never, contextOf(definition, run))) ?? {};
   const values: Record<string, unknown> = { ...(returned as object) };
   const moved: Record<string, string> = {};
   for (const { name } of definition.spec.artifacts) {
@@ -69,7 +68,7 @@ function contextOf(
     run,
     step,
     attempt,
-    out: out as StepContext['out'],
+    out,
     get checkpoint() {
       return inFolder(contract.checkpoint);
     },

@@ -34,7 +34,9 @@ export function mergeStep(
   const late =
     (speaking > 0 && speaking < newest) || (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
   if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
-  return { record: { ...base(stored.record, incoming, reopens), ...incoming }, attempt };
+  // Rows that close a step say when it was closed; when it was scheduled the first row knew best.
+  const scheduledAt = [stored.record.scheduledAt, incoming.scheduledAt].sort()[0] ?? incoming.scheduledAt;
+  return { record: { ...base(stored.record, incoming, reopens), ...incoming, scheduledAt }, attempt };
 }
 
 /** An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. */

@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Client, Connection } from '@temporalio/client';
-import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { historyFromJSON, historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { openArtifactStore } from '../../store/open-artifact-store.js';
@@ -98,5 +98,5 @@ const portable = (json: string): string =>
 
 beforeAll(() => installTemporalRuntime(pino({ level: 'silent' })));
 
-if (recording) describe('recording', records);
-else describe('recorded histories', replays);
+if (recording) describe('recording', () => records());
+else describe('recorded histories', () => replays());

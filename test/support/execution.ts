@@ -1,5 +1,7 @@
+import path from 'node:path';
 import { z } from 'zod';
 import type { Execution } from '../../activities/executors/executor.js';
+import { packageRoot } from '../../config/package-root.js';
 import { STEP, step } from '../../sdk/step.js';
 import type { CommandStepOptions } from '../../sdk/step.js';
 
@@ -27,6 +29,7 @@ export function executionOf(options: Options = {}, given: Partial<Execution> = {
     folder: '/nowhere',
     source: undefined,
     code: undefined,
+    helper: path.join(packageRoot(), 'sdk/python'),
     log: '/nowhere.log',
     secrets: [],
     ...given,

@@ -10,7 +10,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   config: ['sdk'],
   store: ['sdk'],
   workflows: ['sdk'],
-  activities: ['sdk', 'store'],
+  activities: ['sdk', 'store', 'config'],
   client: ['sdk', 'store', 'config'],
   workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client'],
   cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers'],
