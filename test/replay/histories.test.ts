@@ -98,5 +98,7 @@ const portable = (json: string): string =>
 
 beforeAll(() => installTemporalRuntime(pino({ level: 'silent' })));
 
-if (recording) describe('recording', () => records());
-else describe('recorded histories', () => replays());
+describe('recorded histories', () => {
+  if (recording) records();
+  else replays();
+});

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describeWith } from '../../support/describe-with.js';
 import { runProgram } from '../../support/run-program.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import { helperFolder, layOutStep, runAsStep } from './run-as-step.js';
+import { helperFolder, layOutStep, runAsStep } from '../../support/run-as-step.js';
 
 const python = (script: string, folder: string) =>
   runAsStep(['python3', '-c', `import millrace\n${script}`], { folder });

@@ -11,7 +11,7 @@ import {
 } from '../../../sdk/step-contract.js';
 import { describeWith } from '../../support/describe-with.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import { layOutStep, runAsStep } from './run-as-step.js';
+import { layOutStep, runAsStep } from '../../support/run-as-step.js';
 
 const text = readFileSync(path.join(import.meta.dirname, '../../../docs/step-contract.md'), 'utf8');
 

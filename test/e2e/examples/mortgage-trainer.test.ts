@@ -9,8 +9,8 @@ import type { Step } from '../../../sdk/step.js';
 import { STEP } from '../../../sdk/step.js';
 import { describeWith } from '../../support/describe-with.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import type { StepEnd } from '../python/run-as-step.js';
-import { layOutStep, runAsStep } from '../python/run-as-step.js';
+import type { StepEnd } from '../../support/run-as-step.js';
+import { layOutStep, runAsStep } from '../../support/run-as-step.js';
 import { trainerFolder, trainerPython } from './trainer-python.js';
 
 const applications = path.join(trainerFolder, '../hmda.csv');

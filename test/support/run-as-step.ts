@@ -1,12 +1,12 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { ArtifactKind } from '../../../sdk/artifact.js';
-import { contract, contractEnv, contractVersion, stepEvent } from '../../../sdk/step-contract.js';
-import type { StepEvent } from '../../../sdk/step-contract.js';
-import type { ProgramEnd } from '../../support/run-program.js';
-import { runProgram } from '../../support/run-program.js';
+import type { ArtifactKind } from '../../sdk/artifact.js';
+import { contract, contractEnv, contractVersion, stepEvent } from '../../sdk/step-contract.js';
+import type { StepEvent } from '../../sdk/step-contract.js';
+import type { ProgramEnd } from './run-program.js';
+import { runProgram } from './run-program.js';
 
-export const helperFolder = path.join(import.meta.dirname, '../../../sdk/python');
+export const helperFolder = path.join(import.meta.dirname, '../../sdk/python');
 
 export type StepLayout = {
   readonly folder: string;
