@@ -157,6 +157,7 @@ async function runToEnd({ container, execution, log, signal }: Started): Promise
   const drained = pipeline(attached, demultiplex(log.sinks));
   // Awaited below, and not lost where starting fails first.
   drained.catch(() => undefined);
+  if (signal.aborted) return notStarted('cancelled');
   const from = performance.now();
   await container.start();
   const usage = sampleUsage(container);

@@ -54,7 +54,7 @@ export type ExecutionEnd = {
 
 export type ImageRequest = {
   readonly image: ImageSpec;
-  /** Source with a `requirements.txt`: the image is derived from base and lock, built once. */
+  /** Host folder of the source. With a `requirements.txt` in it the image is derived from base and lock, built once. */
   readonly requirements: string | undefined;
   /** Host folder of `image.build`'s context. */
   readonly context: string | undefined;
@@ -68,7 +68,8 @@ export interface Executor {
   /**
    * Runs the program to its end and returns how it ended; throws only when the executor itself fails. On abort the program
    * is stopped (SIGTERM, then SIGKILL after 10 s) before it returns. Nothing of it is left behind.
-   * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed
+   * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed; DefinitionInvalid for secrets that cannot
+   * be given as the step asks
    */
   execute(execution: Execution, options: ExecuteOptions): Promise<ExecutionEnd>;
 }

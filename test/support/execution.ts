@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Execution } from '../../activities/executors/executor.js';
 import { packageRoot } from '../../config/package-root.js';
@@ -6,6 +7,9 @@ import { STEP, step } from '../../sdk/step.js';
 import type { CommandStepOptions } from '../../sdk/step.js';
 
 type Options = Partial<CommandStepOptions<z.ZodObject, z.ZodObject>>;
+
+/** Of this process, so that test files running at the same time do not see each other's. */
+export const testInstallation = `test-${process.pid}`;
 
 /** An execution as the activity hands it to an executor; its folder and log are the test's to make. */
 export function executionOf(options: Options = {}, given: Partial<Execution> = {}): Execution {
@@ -18,8 +22,8 @@ export function executionOf(options: Options = {}, given: Partial<Execution> = {
   });
   const { spec } = made[STEP];
   return {
-    installation: 'test-installation',
-    run: 'run-1',
+    installation: testInstallation,
+    run: `run-${randomUUID()}`,
     step: 'try#2',
     attempt: 1,
     key: 'key-1',

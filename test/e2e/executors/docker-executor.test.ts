@@ -5,6 +5,7 @@ import { containerOwner } from '../../../activities/executors/container-folder.j
 import { connectDocker } from '../../../activities/executors/docker-connection.js';
 import type { ResolvedImage } from '../../../sdk/protocol/messages.js';
 import { describeWith } from '../../support/describe-with.js';
+import { testInstallation } from '../../support/execution.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { waitFor } from '../../support/wait-for.js';
 import { executorContract, tryWith } from './executor-contract.js';
@@ -27,7 +28,7 @@ describeWith({ docker: true }, 'the Docker executor', () => {
   });
 
   const containers = () =>
-    docker.listContainers({ all: true, filters: { label: ['millrace.installation=test-installation'] } });
+    docker.listContainers({ all: true, filters: { label: [`millrace.installation=${testInstallation}`] } });
 
   afterEach(async () => {
     expect(await containers()).toEqual([]);
@@ -95,7 +96,7 @@ describeWith({ docker: true }, 'the Docker executor', () => {
     const secrets = [{ name: 'TOKEN', value: 'tops3cret-value', env: true }];
     const running = run({
       command: ['sh', '-c', 'test ${#TOKEN} = 15 && sleep 2'],
-      given: { secrets },
+      given: { secrets, run: 'run-1' },
     });
     const [found] = await waitFor(
       async () => {
@@ -106,7 +107,7 @@ describeWith({ docker: true }, 'the Docker executor', () => {
     );
     const inspected = await docker.getContainer(found!.Id).inspect();
     expect(inspected.Config.Labels).toMatchObject({
-      'millrace.installation': 'test-installation',
+      'millrace.installation': testInstallation,
       'millrace.run': 'run-1',
       'millrace.step': 'try#2',
       'millrace.attempt': '1',

@@ -1,10 +1,10 @@
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Execution, ExecutionEnd, Executor } from '../../../activities/executors/executor.js';
-import { secretsRoot } from '../../../activities/executors/secret-files.js';
+import { secretsPrefix, secretsRoot } from '../../../activities/executors/secret-files.js';
 import type { ResolvedImage } from '../../../sdk/protocol/messages.js';
 import type { Resources } from '../../../sdk/step.js';
-import { executionOf } from '../../support/execution.js';
+import { executionOf, testInstallation } from '../../support/execution.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -225,7 +225,7 @@ export function executorContract({ attempt, python, environment, uid }: Contract
     expect(end.exitCode).toBe(0);
     expect(await readdir(path.join(folder, 'secrets')).catch(() => [])).toEqual([]);
     const left = (await readdir(secretsRoot())).filter((name) =>
-      name.includes('millrace-secrets-test-installation'),
+      name.startsWith(secretsPrefix(testInstallation)),
     );
     expect(left).toEqual([]);
   });
