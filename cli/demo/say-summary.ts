@@ -6,7 +6,7 @@ import type { DemoSummary } from './demo-summary.js';
 
 /** Says how a demo ended, where everything of it lies and what can be done next. */
 export function saySummary(summary: DemoSummary, { colors, say }: Output): void {
-  const { run, status, model, metrics, places, times, warning } = summary;
+  const { run, status, model, metrics, places, times } = summary;
   const fact = (name: string, value: string) => say(`  ${colors.dim(name.padEnd(10))}${value}`);
   say('');
   if (model) {
@@ -24,7 +24,6 @@ export function saySummary(summary: DemoSummary, { colors, say }: Output): void 
     `${formatDuration(times.totalMs)}: ${formatDuration(times.stepsMs)} in steps, ` +
       `${formatDuration(times.decisionMs)} for the decision, ${formatDuration(times.ownMs)} beyond`,
   );
-  if (warning !== null) say(`  ${colors.yellow('warning')}   ${warning}`);
   say('');
   if (status === 'running') {
     say(summary.decision?.status === 'open' ? `${run} waits for a decision. Answer it:` : `${run} has not ended. Go on with it:`); // prettier-ignore
