@@ -1,6 +1,6 @@
 import { CapacityExceeded } from '../sdk/errors.js';
 import { formatBytes } from '../sdk/bytes.js';
-import type { StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
 
 /** What a host gives to steps in all. */
 export type Capacity = {

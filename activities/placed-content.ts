@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { packageRoot, packageVersion } from '../config/package-root.js';
 import { InfrastructureFailed } from '../sdk/errors.js';
-import type { StepDefinition, StepSpec, StoredContent } from '../sdk/step.js';
+import type { StepSpec, StoredContent } from '../sdk/step-spec.js';
+import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { StatePaths } from '../config/state-paths.js';
 

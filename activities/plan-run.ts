@@ -1,6 +1,6 @@
 import { DockerUnavailable, isMillraceError } from '../sdk/errors.js';
 import type { ResolvedImage, RunPlan } from '../sdk/protocol/messages.js';
-import type { StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
 import { refuseImpossible } from './admission.js';
 import type { ExecuteOptions } from './executors/executor.js';
 import { resolveSecrets } from './secrets.js';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { mapArtifacts, walkArtifacts } from '../sdk/artifact.js';
 import { contract, inputPath } from '../sdk/step-contract.js';
-import type { StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { SecretSource } from './secrets.js';
 import { resolveSecrets } from './secrets.js';

@@ -6,7 +6,8 @@ import { placeholders } from '../sdk/command-template.js';
 import { StepOutputInvalid, StepOutputMissing } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { contract } from '../sdk/step-contract.js';
-import type { StepDefinition, StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
+import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 
 export type OutputsOptions = {

@@ -112,6 +112,8 @@ async function projectPending(
       ...lost.map((each) => ({ ...each, status: 'lost' as const, closedAt: new Date().toISOString() })),
     );
     if (pending.state !== scheduled) continue;
+    // It was started after the service was asked: the catalog knows better.
+    if (attempts.some((each) => each.path === path && each.attempt >= current)) continue;
     const known = steps.get(path);
     const status = current > 1 ? 'retrying' : 'queued';
     if (known?.status === status && lost.length === 0) continue;

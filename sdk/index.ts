@@ -1,15 +1,9 @@
 export { dataset, directory, file, model, report } from './artifact.js';
 export type { ArtifactKind, ArtifactRef, ArtifactSchema, Digest } from './artifact.js';
 export { step } from './step.js';
-export type {
-  Isolation,
-  LocalArtifact,
-  Resources,
-  RetryPolicy,
-  Step,
-  StepContext,
-  StepHandler,
-} from './step.js';
+export type { Isolation, Resources, RetryPolicy } from './step-options.js';
+export type { LocalArtifact, StepContext, StepHandler } from './step-handler.js';
+export type { Step } from './step.js';
 export { pipeline } from './pipeline.js';
 export type { Pipeline } from './pipeline.js';
 export { image } from './image.js';

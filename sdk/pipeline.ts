@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Duration } from './duration.js';
 import { durationMs } from './duration.js';
 import { currentRuntime } from './runtime.js';
-import { checkName } from './step.js';
+import { checkName } from './check-name.js';
 
 export const PIPELINE = Symbol.for('millrace.pipeline');
 

@@ -5,7 +5,7 @@ import type { FailureInfo } from '../sdk/protocol/failure.js';
 import type { RunPlan } from '../sdk/protocol/messages.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
-import type { StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
 export type Time = string;

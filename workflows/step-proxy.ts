@@ -1,4 +1,5 @@
-import type { Step, StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
+import type { Step } from '../sdk/step.js';
 import { currentRuntime } from '../sdk/runtime.js';
 
 const specs = new Map<string, StepSpec>();

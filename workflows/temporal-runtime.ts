@@ -28,7 +28,7 @@ import type {
 import { activityNames, searchAttributes, stepQueue } from '../sdk/protocol/names.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { StepKind } from '../sdk/states.js';
-import type { StepSpec } from '../sdk/step.js';
+import type { StepSpec } from '../sdk/step-spec.js';
 import { failureInfo, typedError } from './failures.js';
 import type { OpenGates } from './open-gates.js';
 import type { RunEvent } from './run-reducer.js';

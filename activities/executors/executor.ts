@@ -1,6 +1,6 @@
 import type { ResolvedImage } from '../../sdk/protocol/messages.js';
 import type { ImageSpec } from '../../sdk/image.js';
-import type { StepSpec } from '../../sdk/step.js';
+import type { StepSpec } from '../../sdk/step-spec.js';
 
 /** Whose execution this is: on containers as labels, on processes as environment. */
 export type ExecutionIdentity = {

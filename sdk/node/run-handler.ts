@@ -4,7 +4,8 @@ import { isArtifactRef, mapArtifacts } from '../artifact.js';
 import { DefinitionInvalid } from '../errors.js';
 import { contract, inputPath } from '../step-contract.js';
 import type { StepEvent } from '../step-contract.js';
-import type { StepContext, StepDefinition, StepLog } from '../step.js';
+import type { StepContext, StepLog } from '../step-handler.js';
+import type { StepDefinition } from '../step.js';
 
 export type HandlerRun = {
   readonly run: string;

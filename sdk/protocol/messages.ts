@@ -3,7 +3,7 @@ import type { ArtifactKind, ArtifactRef, Digest } from '../artifact.js';
 import type { GateOutcome } from '../gate.js';
 import type { ModelVersion } from '../registry.js';
 import type { RunStatus, StepKind, StepStatus } from '../states.js';
-import type { StepSpec } from '../step.js';
+import type { StepSpec } from '../step-spec.js';
 import type { FailureInfo } from './failure.js';
 
 /** Argument of a run's workflow. */

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Execution } from '../../activities/executors/executor.js';
 import { packageRoot } from '../../config/package-root.js';
 import { STEP, step } from '../../sdk/step.js';
-import type { CommandStepOptions } from '../../sdk/step.js';
+import type { CommandStepOptions } from '../../sdk/step-options.js';
 
 type Options = Partial<CommandStepOptions<z.ZodObject, z.ZodObject>>;
 

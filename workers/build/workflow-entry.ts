@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Metafile, Plugin } from 'esbuild';
 import { PipelineUsesNode } from '../../sdk/errors.js';
 import { dryRunWorkflow } from '../../sdk/protocol/names.js';
-import type { StepSpec } from '../../sdk/step.js';
+import type { StepSpec } from '../../sdk/step-spec.js';
 import { bundleWithEsbuild } from './bundle-with-esbuild.js';
 import type { LoadedStep } from './load-steps.js';
 import { ownFiles } from './own-files.js';

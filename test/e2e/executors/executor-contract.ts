@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Execution, ExecutionEnd, Executor } from '../../../activities/executors/executor.js';
 import { secretsPrefix, secretsRoot } from '../../../activities/executors/secret-files.js';
 import type { ResolvedImage } from '../../../sdk/protocol/messages.js';
-import type { Resources } from '../../../sdk/step.js';
+import type { Resources } from '../../../sdk/step-options.js';
 import { executionOf, testInstallation } from '../../support/execution.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { waitFor } from '../../support/wait-for.js';

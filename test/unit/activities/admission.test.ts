@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { createAdmission } from '../../../activities/admission.js';
 import { CapacityExceeded } from '../../../sdk/errors.js';
-import type { StepSpec } from '../../../sdk/step.js';
+import type { StepSpec } from '../../../sdk/step-spec.js';
 
 const GiB = 2 ** 30;
 const capacity = { cpus: 4, memory: 8 * GiB, gpus: 1 };
@@ -167,6 +167,11 @@ test('fractions of cpus add up exactly', async () => {
   for (const name of tenths) await ask(name, needs(0.1));
   expect(admitted).toEqual(tenths);
   for (const name of tenths) await release(name);
+  await ask('most', needs(0.9));
+  await ask('rest', needs(0.1));
+  expect(admitted).toContain('rest');
+  await release('most');
+  await release('rest');
   await ask('whole', needs(1));
   expect(admitted).toContain('whole');
 });

@@ -6,7 +6,7 @@ import { dataset, model, report } from '../../../sdk/artifact.js';
 import type { ArtifactRef } from '../../../sdk/artifact.js';
 import { StepOutputInvalid, StepOutputMissing } from '../../../sdk/errors.js';
 import { STEP, step } from '../../../sdk/step.js';
-import type { StepSpec } from '../../../sdk/step.js';
+import type { StepSpec } from '../../../sdk/step-spec.js';
 import type { ArtifactStore } from '../../../store/artifact-store.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';

@@ -4,7 +4,7 @@ import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { openCatalog } from '../../../store/open-catalog.js';
 import type { ArtifactStore } from '../../../store/artifact-store.js';
 import type { Catalog } from '../../../store/catalog.js';
-import type { StepSpec } from '../../../sdk/step.js';
+import type { StepSpec } from '../../../sdk/step-spec.js';
 import type { ProjectBuild } from '../../../workers/build/build-project.js';
 import { buildProject } from '../../../workers/build/build-project.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';

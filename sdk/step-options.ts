@@ -1,0 +1,83 @@
+import type { z } from 'zod';
+import type { Bytes } from './bytes.js';
+import type { Duration } from './duration.js';
+import type { ImageSpec } from './image.js';
+
+/** What a step may use. A worker starts it only when it has that much free. */
+export type Resources = {
+  /** CPUs, fractions allowed. Default 1. */
+  readonly cpus?: number;
+  /** Memory. Default 1GiB. Going over it ends the attempt with OUT_OF_MEMORY. */
+  readonly memory?: Bytes;
+  /** GPUs, handed to the container as a device request. Default 0. */
+  readonly gpus?: number;
+  /** Size of /dev/shm. Default 64MiB. */
+  readonly shm?: Bytes;
+  /** Processes and threads at once. Default 4096. */
+  readonly pids?: number;
+  /** Bytes of workspace, writable layer and log together. Default 10GiB. Going over it ends the attempt with DISK_LIMIT. */
+  readonly disk?: Bytes;
+};
+
+export type RetryPolicy = {
+  /** Attempts in all for failures of the author's code. Default 1 for functions and commands alike: no retry unless asked. */
+  readonly attempts?: number;
+  /** Wait before the second attempt. Default 1s. */
+  readonly initialInterval?: Duration;
+  /** Factor between waits. Default 2. */
+  readonly backoff?: number;
+  /** Longest wait. Default 1 minute, or the initial interval where that is longer. */
+  readonly maximumInterval?: Duration;
+};
+
+/** `none`: inside the worker, for trusted code that yields to the event loop. */
+export const isolations = ['container', 'process', 'none'] as const;
+export type Isolation = (typeof isolations)[number];
+
+export type SecretUse =
+  | string
+  | {
+      readonly name: string;
+      /** Also as an environment variable. Default false: a file only. */ readonly env?: boolean;
+    };
+
+type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
+  /** Unique in the project: letters, digits, `-`, `_`. */
+  readonly name: string;
+  readonly input: I;
+  /** Artifacts are top-level fields; every other field is JSON. */
+  readonly output: O;
+  /** Declared environment: all a step gets beside the contract's own names. Values are not secret. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Names of secrets, resolved by the worker; given as files in the folder `secrets/` of the step contract. */
+  readonly secrets?: readonly SecretUse[];
+  readonly resources?: Resources;
+  /** `true` lets the step reach the network. Default false. */
+  readonly network?: boolean;
+  /** Longest time of one attempt once it runs. Default 24 hours. */
+  readonly timeout?: Duration;
+  readonly retry?: RetryPolicy;
+  /** Declared version of what the step does. Part of its identity. */
+  readonly version?: string;
+};
+
+export type CommandStepOptions<I extends z.ZodObject, O extends z.ZodObject> = CommonOptions<I, O> & {
+  /** A reference or `image(…)` / `image.build(…)`. Without one the step runs as a process on the worker's host. */
+  readonly image?: ImageSpec | string;
+  /** Folder relative to the steps file: hashed, stored, mounted read-only as the working directory. */
+  readonly source?: string;
+  /** Program and arguments. `{in.x}`, `{out.x}` become paths, `{input.x}` the value, each within its argument. */
+  readonly command: readonly string[];
+};
+
+export type FunctionStepOptions<I extends z.ZodObject, O extends z.ZodObject> = CommonOptions<I, O> & {
+  /** Node image of `isolation: 'container'`. Default node:22-slim. */
+  readonly image?: ImageSpec | string;
+  /** Where the function runs. Default `container`. */
+  readonly isolation?: Isolation;
+  /**
+   * Short glue without effects, run as a Temporal local activity in the worker: no task, no server round trip. It may run
+   * again after a crash. Excludes `isolation`. Default false.
+   */
+  readonly inline?: boolean;
+};
