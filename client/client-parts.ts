@@ -1,0 +1,37 @@
+import type { Client } from '@temporalio/client';
+import type { Config } from '../config/config.js';
+import { isMillraceError, NoBuild } from '../sdk/errors.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+import type { BuildRecord, Catalog, RunRecord } from '../store/catalog.js';
+import { reconcileRun } from './reconcile.js';
+
+/** What every call of a client works with. */
+export type ClientParts = {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly store: ArtifactStore;
+  readonly temporal: () => Promise<Client>;
+};
+
+/** @throws NoBuild */
+export async function currentBuild({ catalog, config }: ClientParts): Promise<BuildRecord> {
+  const build = await catalog.currentBuild(config.queue);
+  if (build) return build;
+  throw new NoBuild(`No worker has published a build for the queue \`${config.queue}\`.`, {
+    hint: 'Start `millrace dev` or `millrace worker` in the project, and try again.',
+  });
+}
+
+/** Without the service the catalog's rows are all there is to show. */
+export async function reconcileAll(
+  runs: readonly RunRecord[],
+  { temporal, catalog }: ClientParts,
+): Promise<void> {
+  if (runs.length === 0) return;
+  const client = await temporal().catch((error: unknown) => {
+    if (isMillraceError(error)) return undefined;
+    throw error;
+  });
+  if (!client) return;
+  await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, catalog })));
+}

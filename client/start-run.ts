@@ -1,0 +1,90 @@
+import { walkArtifacts } from '../sdk/artifact.js';
+import type { ArtifactRef } from '../sdk/artifact.js';
+import { durationMs } from '../sdk/duration.js';
+import { ArtifactMissing, RunExists } from '../sdk/errors.js';
+import { PIPELINE } from '../sdk/pipeline.js';
+import type { AnyPipeline } from '../sdk/pipeline.js';
+import type { RunRequest } from '../sdk/protocol/messages.js';
+import { searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
+import type { BuildRecord, RunRecord } from '../store/catalog.js';
+import type { RunHandle, StartOptions } from './client.js';
+import type { ClientParts } from './client-parts.js';
+import { currentBuild } from './client-parts.js';
+import { checkInput, pipelineOfBuild } from './pipelines-of-build.js';
+import { newRunId } from './run-id.js';
+import { runHandle } from './run-handle.js';
+
+/** Starts a run, or finds the one that has this id already. */
+export async function startRun(
+  parts: ClientParts,
+  pipeline: AnyPipeline | string,
+  input: unknown,
+  options: StartOptions,
+): Promise<RunHandle<never>> {
+  const { catalog, config, temporal } = parts;
+  const { name, build, timeoutMs } = await accept(parts, pipeline, input);
+  const run = options.runId ?? newRunId(name);
+  const known = await catalog.run(run);
+  if (known) return sameRun(known, name, input, parts);
+  const { tags = {} } = options;
+  const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
+  const request: RunRequest = { run, pipeline: name, input, build: build.id, queue: config.queue, tags };
+  const client = await temporal();
+  await client.workflow.start(name, {
+    workflowId: run,
+    taskQueue: workflowQueue(config.queue, build.id),
+    args: [request],
+    searchAttributes: {
+      [searchAttributes.pipeline]: [name],
+      [searchAttributes.status]: ['running'],
+      [searchAttributes.build]: [build.id],
+    },
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    ...(timeout !== undefined && { workflowExecutionTimeout: timeout }),
+  });
+  await catalog.insertRun({
+    id: run,
+    pipeline: name,
+    build: build.id,
+    queue: config.queue,
+    status: 'running',
+    input,
+    tags,
+    startedAt: new Date().toISOString(),
+  });
+  return runHandle(run, parts) as RunHandle<never>;
+}
+
+/** Everything that can be known to be wrong before a run exists. */
+export async function accept(
+  parts: ClientParts,
+  pipeline: AnyPipeline | string,
+  input: unknown,
+): Promise<{ name: string; build: BuildRecord; timeoutMs: number | undefined }> {
+  const { store, config } = parts;
+  const name = typeof pipeline === 'string' ? pipeline : pipeline[PIPELINE].name;
+  const build = await currentBuild(parts);
+  const definition = await pipelineOfBuild(name, { build, store, projectDir: config.projectDir });
+  checkInput(definition, input);
+  const missing: ArtifactRef[] = [];
+  const refs: ArtifactRef[] = [];
+  walkArtifacts(input, (ref) => refs.push(ref));
+  for (const ref of refs) if (!(await store.has(ref))) missing.push(ref);
+  if (missing[0]) {
+    throw new ArtifactMissing(
+      `The input names ${missing[0].name} (${missing[0].digest}), which is not in the store.`,
+      { hint: 'Upload it first: `--input name=@path` or client.upload(path).' },
+    );
+  }
+  return { name, build, timeoutMs: definition.timeoutMs };
+}
+
+function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: ClientParts): RunHandle<never> {
+  if (known.pipeline === pipeline && JSON.stringify(known.input) === JSON.stringify(input))
+    return runHandle(known.id, parts) as RunHandle<never>;
+  throw new RunExists(`A run \`${known.id}\` exists already, of ${known.pipeline} with another input.`, {
+    run: known.id,
+    hint: 'Choose another run id.',
+  });
+}
