@@ -54,8 +54,12 @@ const recording = proxyLocalActivities<{
 const effects = proxyActivities<{
   [activityNames.register](task: RegisterTask): Promise<ModelVersion>;
   [activityNames.promote](task: PromoteTask): Promise<AliasChange>;
-  [activityNames.fetchData](task: FetchTask): Promise<ArtifactRef>;
 }>(ownActivity);
+const reading = proxyActivities<{ [activityNames.fetchData](task: FetchTask): Promise<ArtifactRef> }>({
+  ...ownActivity,
+  startToCloseTimeout: '24 hours',
+  heartbeatTimeout: '60s',
+});
 
 export type RuntimeOptions = {
   readonly request: RunRequest;
@@ -141,7 +145,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
       }),
 
     fetchData: (uri, { kind }) =>
-      call('fetchData', 'fetch', (path) => effects[activityNames.fetchData]({ run, path, uri, kind })),
+      call('fetchData', 'fetch', (path) => reading[activityNames.fetchData]({ run, path, uri, kind })),
 
     gate: (name, checks, { evidence = null, onFail = 'throw' }) =>
       call(name, 'gate', async (path) => {

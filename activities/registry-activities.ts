@@ -1,0 +1,68 @@
+import { InvalidInput } from '../sdk/errors.js';
+import type { PromoteTask, RegisterTask } from '../sdk/protocol/messages.js';
+import { activityNames } from '../sdk/protocol/names.js';
+import type { AliasChange, ModelVersion } from '../sdk/registry.js';
+import { now, stepRow } from './step-row.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** Versions and aliases of models. */
+export function registryActivities(env: StepEnvironment) {
+  const { catalog, projector, store } = env;
+  return {
+    async [activityNames.register]({
+      run,
+      path: step,
+      name,
+      model,
+      metrics,
+      evidence,
+    }: RegisterTask): Promise<ModelVersion> {
+      if (!(await store.has(model))) {
+        throw new InvalidInput(`The model to register as \`${name}\` is not in the store: ${model.digest}.`, {
+          run,
+          step,
+        });
+      }
+      const row = stepRow({ run, path: step }, 'register', name);
+      const { version } = await catalog.registerVersion({
+        run,
+        path: step,
+        name,
+        model,
+        metrics,
+        evidence,
+        createdAt: now(),
+      });
+      projector.add({
+        steps: [
+          {
+            ...row,
+            status: 'completed',
+            detail: `version ${version}`,
+            output: { name, version },
+            closedAt: now(),
+          },
+        ],
+        artifacts: [{ run, path: step, direction: 'input', field: 'model', artifact: model, at: now() }],
+      });
+      await projector.flush();
+      return { name, version, model };
+    },
+
+    async [activityNames.promote]({ run, path: step, version, alias }: PromoteTask): Promise<AliasChange> {
+      const row = stepRow({ run, path: step }, 'promote', version.name);
+      const change = await catalog.setAlias({
+        run,
+        path: step,
+        name: version.name,
+        version: version.version,
+        alias,
+        at: now(),
+      });
+      const detail = `${alias}: version ${change.former ?? 'none'} → ${change.version}`;
+      projector.add({ steps: [{ ...row, status: 'completed', detail, output: change, closedAt: now() }] });
+      await projector.flush();
+      return change;
+    },
+  };
+}
