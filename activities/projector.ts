@@ -29,7 +29,7 @@ export function createProjector(
     if (kinds.every((kind) => pending[kind].length === 0)) return writing;
     const rows = pending;
     pending = nothing();
-    writing = writeWithRetries(rows);
+    writing = writing.then(() => writeWithRetries(rows));
     return writing;
   }
 
