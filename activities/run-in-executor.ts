@@ -9,7 +9,7 @@ import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
-import type { Attempt } from './run-step.js';
+import type { Attempt } from './attempt.js';
 import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';

@@ -6,7 +6,7 @@ import { isMillraceError, StepFailed, StepTimeout } from '../sdk/errors.js';
 import { sentence } from '../sdk/sentence.js';
 import { runHandler } from '../sdk/node/run-handler.js';
 import type { StepEvent } from '../sdk/step-contract.js';
-import type { Attempt } from './run-step.js';
+import type { Attempt } from './attempt.js';
 import { layOutInputs, layOutSecrets } from './step-folder.js';
 import { checkedOutput, storeArtifacts } from './step-outputs.js';
 

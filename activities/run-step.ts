@@ -9,23 +9,10 @@ import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactRecord } from '../store/catalog.js';
 import { isWorkerShutdown, placedError, temporalFailure } from './failures.js';
 import { forgetStep } from './carry-checkpoint.js';
-import type { AttemptReport } from './report-attempt.js';
 import { reportAttempt } from './report-attempt.js';
 import { runInExecutor } from './run-in-executor.js';
 import { runInWorker } from './run-in-worker.js';
 import type { StepEnvironment } from './step-environment.js';
-
-/** One attempt as its parts see it. */
-export type Attempt = {
-  readonly task: StepTask;
-  readonly attempt: number;
-  readonly definition: StepDefinition;
-  /** Validated, defaults filled in. */
-  readonly input: unknown;
-  readonly report: AttemptReport;
-  readonly signal: AbortSignal;
-  readonly env: StepEnvironment;
-};
 
 /** The activity behind every step: validate, wait for room, run, store what it made, record it. */
 export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {

@@ -1,0 +1,16 @@
+import type { StepTask } from '../sdk/protocol/messages.js';
+import type { StepDefinition } from '../sdk/step.js';
+import type { AttemptReport } from './report-attempt.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** One attempt as its parts see it. */
+export type Attempt = {
+  readonly task: StepTask;
+  readonly attempt: number;
+  readonly definition: StepDefinition;
+  /** Validated, defaults filled in. */
+  readonly input: unknown;
+  readonly report: AttemptReport;
+  readonly signal: AbortSignal;
+  readonly env: StepEnvironment;
+};
