@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Catalog, ProjectedRows } from '../store/catalog.js';
 
 /** Writes rows to the catalog behind the work: many small changes become one transaction. */
+/** Dispose writes what is left, and throws when the catalog stays broken for two seconds: the process is about to end. */
 export interface Projector extends AsyncDisposable {
   /** Takes rows; they are in the catalog within `delayMs`. */
   add(rows: ProjectedRows): void;
@@ -33,6 +34,7 @@ export function createProjector(
     return writing;
   }
 
+  let closing = false;
   async function writeWithRetries(rows: ProjectedRows): Promise<void> {
     for (let pause = 100; ; pause = Math.min(pause * 2, 5_000)) {
       try {
@@ -40,6 +42,7 @@ export function createProjector(
       } catch (error) {
         // Rows are kept until they are written: the reconciler can restore states, but not metrics.
         logger.warn({ err: error, pauseMs: pause }, 'catalog not writable, trying again');
+        if (closing && pause > 1_000) throw error;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
@@ -51,6 +54,9 @@ export function createProjector(
       timer ??= setTimeout(() => void write(), delayMs);
     },
     flush: write,
-    [Symbol.asyncDispose]: write,
+    async [Symbol.asyncDispose]() {
+      closing = true;
+      await write();
+    },
   };
 }

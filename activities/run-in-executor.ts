@@ -34,7 +34,7 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     const stored = await env.store.put(log).catch(() => undefined);
     report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log });
-    const values = await readValues(spec, folder);
+    const values = await readValues({ spec, output: definition.output }, folder);
     const artifacts = await storeArtifacts({ spec, folder, values, store: env.store, signal });
     return checkedOutput(definition, { ...values, ...artifacts });
   } finally {

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { z } from 'zod';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { isArtifactRef } from '../sdk/artifact.js';
 import { placeholders } from '../sdk/command-template.js';
@@ -49,8 +50,15 @@ export async function storeArtifacts({
   return stored;
 }
 
-/** Value outputs of a program: output.json, and files of out/ that its command names. @throws StepOutputInvalid */
-export async function readValues(spec: StepSpec, folder: string): Promise<Readonly<Record<string, unknown>>> {
+/**
+ * Value outputs of a program: output.json, and files of out/ that its command names. Such a file is JSON where its field takes
+ * that, else text: `1.10` is a number or a version, as the schema says.
+ * @throws StepOutputInvalid
+ */
+export async function readValues(
+  { spec, output }: Pick<StepDefinition, 'output'> & { readonly spec: StepSpec },
+  folder: string,
+): Promise<Readonly<Record<string, unknown>>> {
   const values: Record<string, unknown> = {
     ...(await readOutputJson(spec, path.join(folder, contract.output))),
   };
@@ -60,7 +68,10 @@ export async function readValues(spec: StepSpec, folder: string): Promise<Readon
   for (const name of spec.values) {
     if (name in values || !named.has(name)) continue;
     const text = await readFile(path.join(folder, contract.outputs, name), 'utf8').catch(() => undefined);
-    if (text !== undefined) values[name] = parsed(text);
+    if (text === undefined) continue;
+    const field = output.shape[name] as z.ZodType | undefined;
+    const candidates = [parsed(text), text.trim()];
+    values[name] = candidates.find((value) => field?.safeParse(value).success) ?? candidates[0];
   }
   return values;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { walkArtifacts } from '../sdk/artifact.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { durationMs } from '../sdk/duration.js';
@@ -80,8 +81,11 @@ export async function accept(
   return { name, build, timeoutMs: definition.timeoutMs };
 }
 
+/** As it is after a way through Temporal and the catalog: without what JSON does not hold. */
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
+
 function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: ClientParts): RunHandle<never> {
-  if (known.pipeline === pipeline && JSON.stringify(known.input) === JSON.stringify(input))
+  if (known.pipeline === pipeline && isDeepStrictEqual(known.input, asJson(input)))
     return runHandle(known.id, parts) as RunHandle<never>;
   throw new RunExists(`A run \`${known.id}\` exists already, of ${known.pipeline} with another input.`, {
     run: known.id,

@@ -104,6 +104,15 @@ export function specOf(
     `sets ${reserved}, a name the step contract keeps for itself`,
     'Use another name.',
   );
+  const secret = (options.secrets ?? [])
+    .map((use) => (typeof use === 'string' ? use : use.name))
+    .find((each) => !/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(each));
+  refuse(
+    secret !== undefined,
+    name,
+    `uses the secret ${JSON.stringify(secret)}`,
+    'Use letters, digits, _, - and .',
+  );
   const attempts = retry.attempts ?? 1;
   refuse(
     !Number.isInteger(attempts) || attempts < 1,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Metafile } from 'esbuild';
 import { BuildFailed, DuplicateName, StepOutsideStepsFile } from '../../sdk/errors.js';
@@ -12,7 +12,7 @@ import type { BuildRecord, Catalog } from '../../store/catalog.js';
 import { loadCode } from '../../client/load-code.js';
 import type { LoadedStep } from './load-steps.js';
 import { loadSteps, ownInputs } from './load-steps.js';
-import { findProjectFiles } from './project-files.js';
+import { findProjectFiles, stepsFile } from './project-files.js';
 import { bundleStep } from './step-bundle.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 import type { PipelineExport, ProxiedStep } from './workflow-entry.js';
@@ -52,7 +52,7 @@ export async function buildProject({
     files: files.pipelines,
     steps,
   });
-  const pipelines = await findPipelines(pipelinesCode, projectDir);
+  const pipelines = await findPipelines(pipelinesCode, projectDir, metafile);
   const entry = await bundleWorkflowEntry({ projectDir, pipelines, steps });
   const id = buildId(pipelinesCode, entry.replace(/\n\/\/# sourceMappingURL=.*/s, ''));
   const known = await catalog.build(id);
@@ -117,7 +117,11 @@ async function putFolder(
 
 type FoundPipeline = PipelineExport & { readonly definition: PipelineDefinition };
 
-async function findPipelines(code: string, projectDir: string): Promise<readonly FoundPipeline[]> {
+async function findPipelines(
+  code: string,
+  projectDir: string,
+  metafile: Metafile,
+): Promise<readonly FoundPipeline[]> {
   const what = 'The pipelines';
   const { loaded, steps } = await collectSteps(() =>
     loadCode<Record<string, Record<string, unknown>>>(code, { projectDir, what }),
@@ -125,7 +129,7 @@ async function findPipelines(code: string, projectDir: string): Promise<readonly
   const stray = steps[0];
   if (stray) {
     throw new StepOutsideStepsFile(
-      `Step \`${stray.spec.name}\` is declared in a file that pipelines import and that is no *.steps.ts file.`,
+      `Step \`${stray.spec.name}\` is declared in a file that pipelines import and that is no *.steps.ts file (${await filesThatCallStep(metafile, projectDir)}).`,
       {
         hint: 'Move it to a file named *.steps.ts: only there its code is kept out of what Temporal replays.',
       },
@@ -134,6 +138,11 @@ async function findPipelines(code: string, projectDir: string): Promise<readonly
   const found = new Map<string, FoundPipeline>();
   for (const [relative, exported] of Object.entries(loaded)) {
     const file = path.resolve(projectDir, relative);
+    if (!Object.values(exported).some(isPipeline)) {
+      throw new BuildFailed(`${relative} exports no pipeline.`, {
+        hint: 'Export one, or name the file otherwise.',
+      });
+    }
     for (const [exportName, value] of Object.entries(exported)) {
       if (!isPipeline(value)) continue;
       const definition = value[PIPELINE];
@@ -149,6 +158,16 @@ async function findPipelines(code: string, projectDir: string): Promise<readonly
     }
   }
   return [...found.values()];
+}
+
+async function filesThatCallStep(metafile: Metafile, projectDir: string): Promise<string> {
+  const own = Object.keys(metafile.inputs).filter(
+    (file) => !file.startsWith('..') && !file.includes('node_modules') && !stepsFile.test(file),
+  );
+  const texts = await Promise.all(
+    own.map((file) => readFile(path.join(projectDir, file), 'utf8').catch(() => '')),
+  );
+  return own.filter((_, index) => /\bstep\s*\(/.test(texts[index] ?? '')).join(', ');
 }
 
 /** Follows a pipeline's imports to the steps files. */

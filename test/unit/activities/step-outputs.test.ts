@@ -51,17 +51,21 @@ describe('values', () => {
     ],
     ['of output.json go before files', { 'output.json': '{"auc":0.8}', 'out/auc': '0.7' }, { auc: 0.8 }],
     ['are not taken from files the command does not name', { 'out/unnamed': '3' }, {}],
+    ['are text where the schema takes text', { 'out/notes': '1.10\n' }, { notes: '1.10' }],
     ['are none without any file', {}, {}],
     ['are none in an empty output.json', { 'output.json': ' \n' }, {}],
     ['may be objects in files', { 'out/auc': '{"a":[1]}' }, { auc: { a: [1] } }],
   ])('%s', async (_, files: Readonly<Record<string, string>>, expected) => {
-    expect(await readValues(spec, await folderWith(files))).toEqual(expected);
+    expect(await readValues({ spec, output: definition.output }, await folderWith(files))).toEqual(expected);
   });
 
   it.each(['[1]', '3', 'null', '"text"', '{"auc":', 'auc=0.8'])(
     'are refused when output.json is no object: %s',
     async (text) => {
-      const reading = readValues(spec, await folderWith({ 'output.json': text }));
+      const reading = readValues(
+        { spec, output: definition.output },
+        await folderWith({ 'output.json': text }),
+      );
       await expect(reading).rejects.toThrow(StepOutputInvalid);
       await expect(reading).rejects.toThrow('Step `train` wrote an output.json that is no JSON object: ');
       await expect(reading).rejects.toThrow('Write one object with a field per value output.');
