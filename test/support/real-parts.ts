@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv. */
-export type PartName = 'docker' | 'temporal' | 'python';
+/** What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv, leave to mount a small disk. */
+export type PartName = 'docker' | 'temporal' | 'python' | 'mount';
 
 /** Where the part is (a version or a path), or a sentence saying what would bring it. */
 export type Part = { readonly found: string } | { readonly missing: string };
@@ -12,7 +12,8 @@ export type Part = { readonly found: string } | { readonly missing: string };
 /** As `npm test` found it; looked for here when jest was started directly. */
 export function realPart(name: PartName): Part {
   const known = process.env['MILLRACE_TEST_PARTS'];
-  if (known) return (JSON.parse(known) as Record<PartName, Part>)[name];
+  const given = known ? (JSON.parse(known) as Partial<Record<PartName, Part>>)[name] : undefined;
+  if (given) return given;
   return (looked[name] ??= look[name]());
 }
 
@@ -35,6 +36,18 @@ const look: Record<PartName, () => Part> = {
     const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
     const kept = join(cache, `millrace/bin/temporal-v${/^cli=(.*)$/m.exec(pin)?.[1]}`);
     return existsSync(kept) ? { found: kept } : { missing: `no temporal executable; ${advice}` };
+  },
+  mount() {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-mount-'));
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' });
+      execFileSync('umount', [folder]);
+      return { found: 'mount' };
+    } catch {
+      return { missing: 'no file system may be mounted here; run the tests as root' };
+    } finally {
+      rmdirSync(folder);
+    }
   },
   python() {
     const path = output('python3', ['-c', 'import ensurepip, venv, sys; print(sys.executable)']);
