@@ -1,5 +1,6 @@
 import type { StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
+import type { SecretMask } from './mask-secrets.js';
 import type { AttemptReport } from './report-attempt.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -11,6 +12,8 @@ export type Attempt = {
   /** Validated, defaults filled in. */
   readonly input: unknown;
   readonly report: AttemptReport;
+  /** Hides the step's secrets in what it says. */
+  readonly mask: SecretMask;
   readonly signal: AbortSignal;
   readonly env: StepEnvironment;
 };

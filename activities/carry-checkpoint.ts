@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { contract } from '../sdk/step-contract.js';
 
@@ -27,6 +27,12 @@ export async function takeCheckpoint(folder: string): Promise<void> {
   }
 }
 
-/** When a step has ended nothing of it is left on this host. */
-export const forgetStep = (folder: string): Promise<void> =>
-  rm(path.dirname(folder), { recursive: true, force: true });
+/** When a step has ended nothing of its attempts up to this one is left on this host; a later one may be running already. */
+export async function forgetStep(folder: string): Promise<void> {
+  const step = path.dirname(folder);
+  const ended = (await readdir(step).catch(() => [])).filter(
+    (name) => Number(name) <= Number(path.basename(folder)),
+  );
+  for (const name of ended) await rm(path.join(step, name), { recursive: true, force: true });
+  for (const empty of [step, path.dirname(step)]) await rmdir(empty).catch(() => undefined);
+}

@@ -8,8 +8,8 @@ import type { StepEnvironment } from './step-environment.js';
 export interface AttemptReport {
   /** Waiting on this worker: `needs 2 cpus`, `pulling 40 %`. */
   queued(detail: string): void;
-  /** The program starts. */
-  running(): void;
+  /** The program starts, or is prepared: `installing packages`. */
+  running(detail?: string): void;
   /** Words of the running step. */
   event(event: StepEvent): void;
   /** Facts of the execution, kept with the attempt. */
@@ -62,11 +62,11 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
       heartbeat?.(beat);
       projector.add({ steps: [{ ...step, input, status: 'queued', detail }] });
     },
-    running() {
-      beat = { status: 'running' };
+    running(detail = '') {
+      beat = { status: 'running', ...(detail && { detail }) };
       row = { ...row, startedAt: new Date().toISOString() };
       heartbeat?.(beat);
-      projector.add({ steps: [{ ...step, input, status: 'running', detail: '' }], attempts: [row] });
+      projector.add({ steps: [{ ...step, input, status: 'running', detail }], attempts: [row] });
     },
     event(event) {
       if (event.type === 'metric') {

@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { renderCommand } from '../sdk/command-template.js';
@@ -11,6 +12,7 @@ import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
 import type { Attempt } from './attempt.js';
 import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
+import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
 import { checkedOutput, readValues, storeArtifacts } from './step-outputs.js';
@@ -97,25 +99,28 @@ function commandOf(
 }
 
 async function execute(
-  { report, signal, env, task }: Attempt,
+  { report, mask, signal, env, task }: Attempt,
   execution: Execution,
 ): Promise<{ end: ExecutionEnd; failure: FailureEvent | undefined }> {
   let failure: FailureEvent | undefined;
   const tail = tailEvents(path.join(execution.folder, contract.events), {
-    onEvent: (event) => {
+    onEvent: (said) => {
+      const event = mask(said);
       if (event.type === 'failure') failure = event;
+      // Between lines of the program's own: both are appended whole.
+      else if (event.type === 'message') appendFileSync(execution.log, messageLines(event).join('\n') + '\n');
       report.event(event);
     },
     onGarbage: (line) =>
       env.logger.warn(
-        { run: task.run, step: task.path, line },
+        { run: task.run, step: task.path, line: mask(line) },
         'the step wrote a line to its events file that is no event',
       ),
   });
   const executor = task.executor === 'docker' ? env.docker : env.process;
   try {
     report.running();
-    const end = await executor.execute(execution, { signal, onDetail: (detail) => report.queued(detail) });
+    const end = await executor.execute(execution, { signal, onDetail: (detail) => report.running(detail) });
     // What the step said last may lie in the file still.
     await tail[Symbol.asyncDispose]();
     return { end, failure };

@@ -4,10 +4,15 @@ import path from 'node:path';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { isMillraceError, StepFailed, StepTimeout } from '../sdk/errors.js';
 import { sentence } from '../sdk/sentence.js';
+import type { HandlerRun } from '../sdk/node/run-handler.js';
 import { runHandler } from '../sdk/node/run-handler.js';
+import type { StepDefinition } from '../sdk/step.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import type { Attempt } from './attempt.js';
-import { layOutInputs, layOutSecrets } from './step-folder.js';
+import type { SecretMask } from './mask-secrets.js';
+import { messageLines } from './message-lines.js';
+import { resolveSecrets } from './secrets.js';
+import { layOutInputs } from './step-folder.js';
 import { checkedOutput, storeArtifacts } from './step-outputs.js';
 
 /** Isolation none and inline: the function runs here. A folder is made only when artifacts or secrets need one. */
@@ -17,6 +22,7 @@ export async function runInWorker({
   definition,
   input,
   report,
+  mask,
   signal,
   env,
 }: Attempt): Promise<Readonly<Record<string, unknown>>> {
@@ -29,12 +35,10 @@ export async function runInWorker({
     return folder;
   };
   const log: string[] = [];
-  const emit = (event: StepEvent) => {
+  const emit = (said: StepEvent) => {
+    const event = mask(said);
     report.event(event);
-    if (event.type === 'message')
-      log.push(
-        `${event.at ?? new Date().toISOString()} out ${event.level}: ${event.text}${event.fields ? ` ${JSON.stringify(event.fields)}` : ''}`,
-      );
+    if (event.type === 'message') log.push(...messageLines(event));
   };
   const release = await env.admission.acquire(noResources(spec.isolation, spec.resources), {
     signal,
@@ -45,15 +49,19 @@ export async function runInWorker({
     if (spec.isolation !== 'inline') report.running();
     if (hasArtifacts(input))
       await layOutInputs({ folder: makeFolder(), input, mode: 'copy', store: env.store, signal });
-    if (spec.secrets.length > 0)
-      await layOutSecrets({ folder: makeFolder(), uses: spec.secrets, source: env.secrets });
+    const secrets = new Map(
+      (await resolveSecrets(spec.secrets, env.secrets)).map(({ name, value }) => [name, value]),
+    );
     const { values, moved } = await Promise.race([
-      runHandler(definition, input, {
+      callHandler(definition, input, {
         run,
         step,
         attempt,
         folder: makeFolder,
+        secret: (name) => secrets.get(name) ?? '',
         emit,
+        log,
+        mask,
         signal: AbortSignal.any([signal, timeout]),
       }),
       aborted(
@@ -70,20 +78,34 @@ export async function runInWorker({
         ? {}
         : await storeArtifacts({ spec, folder, values, moved, store: env.store, signal });
     return checkedOutput(definition, { ...values, ...artifacts });
-  } catch (error) {
-    if (isMillraceError(error) || signal.aborted) throw error;
-    const { name, message } = error instanceof Error ? error : { name: 'Error', message: String(error) };
-    if (error instanceof Error && error.stack)
-      log.push(...error.stack.split('\n').map((line) => `${new Date().toISOString()} err ${line}`));
-    throw new StepFailed(`Step \`${spec.name}\` threw ${name}: ${sentence(message)}`, {
-      cause: error,
-      fields: { logTail: log.slice(-50) },
-      hint: `See \`millrace logs ${run} ${step}\`.`,
-    });
   } finally {
     release();
     if (log.length > 0) await writeLog(env.paths.attemptLog(run, step, attempt), log);
     if (made) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The author's code; what it throws is theirs, unlike what fails around it. @throws StepFailed */
+async function callHandler(
+  definition: StepDefinition,
+  input: unknown,
+  { log, mask, ...run }: HandlerRun & { readonly log: string[]; readonly mask: SecretMask },
+): ReturnType<typeof runHandler> {
+  try {
+    return await runHandler(definition, input, run);
+  } catch (error) {
+    if (isMillraceError(error) || run.signal.aborted) throw error;
+    const { name, message, stack = '' } = error instanceof Error ? error : new Error(String(error));
+    log.push(
+      ...mask(stack)
+        .split('\n')
+        .map((line) => `${new Date().toISOString()} err ${line}`),
+    );
+    throw new StepFailed(`Step \`${definition.spec.name}\` threw ${name}: ${sentence(message)}`, {
+      cause: error,
+      fields: { logTail: log.slice(-50) },
+      hint: `See \`millrace logs ${run.run} ${run.step}\`.`,
+    });
   }
 }
 

@@ -3,12 +3,14 @@ import { CancelledFailure } from '@temporalio/common';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
-import { isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
+import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactRecord } from '../store/catalog.js';
 import { isWorkerShutdown, placedError, temporalFailure } from './failures.js';
 import { forgetStep } from './carry-checkpoint.js';
+import type { SecretMask } from './mask-secrets.js';
+import { secretMask } from './mask-secrets.js';
 import { reportAttempt } from './report-attempt.js';
 import { runInExecutor } from './run-in-executor.js';
 import { runInWorker } from './run-in-worker.js';
@@ -30,11 +32,13 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
     const forget = async () => {
       if (task.executor !== 'worker') await forgetStep(env.paths.attempt(task.run, task.path, attempt));
     };
+    let mask: SecretMask = (value) => value;
     try {
+      mask = await secretMask(task.spec.secrets, env.secrets);
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
-      const output = await run({ task, attempt, definition, input, report, signal, env });
+      const output = await run({ task, attempt, definition, input, report, mask, signal, env });
       // A superseded or cancelled attempt must not commit.
       signal.throwIfAborted();
       await report.completed(output, edges(task, output));
@@ -51,7 +55,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
             ...place,
             hint: 'Another attempt follows by itself.',
           })
-        : placedError(error, place);
+        : fromFailureInfo(mask(toFailureInfo(placedError(error, place))), error);
       const final =
         !isRetryable(placed) ||
         (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);

@@ -3,10 +3,7 @@ import path from 'node:path';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { mapArtifacts, walkArtifacts } from '../sdk/artifact.js';
 import { contract, inputPath } from '../sdk/step-contract.js';
-import type { StepSpec } from '../sdk/step-spec.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
-import type { SecretSource } from './secrets.js';
-import { resolveSecrets } from './secrets.js';
 
 export type InputsOptions = {
   readonly folder: string;
@@ -42,19 +39,4 @@ export async function layOutFolder(options: InputsOptions): Promise<void> {
     writeFile(path.join(folder, contract.events), ''),
     layOutInputs(options),
   ]);
-}
-
-export async function layOutSecrets({
-  folder,
-  uses,
-  source,
-}: {
-  readonly folder: string;
-  readonly uses: StepSpec['secrets'];
-  readonly source: SecretSource;
-}): Promise<void> {
-  const target = path.join(folder, contract.secrets);
-  await mkdir(target, { recursive: true, mode: 0o700 });
-  for (const { name, value } of await resolveSecrets(uses, source))
-    await writeFile(path.join(target, name), value, { mode: 0o600 });
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { isArtifactRef, mapArtifacts } from '../artifact.js';
 import { DefinitionInvalid } from '../errors.js';
@@ -13,6 +13,8 @@ export type HandlerRun = {
   readonly attempt: number;
   /** The step's folder of docs/step-contract.md; called for only when something in it is needed. */
   readonly folder: () => string;
+  /** Value of a declared secret. */
+  readonly secret: (name: string) => string;
   readonly emit: (event: StepEvent) => void;
   readonly signal: AbortSignal;
 };
@@ -48,7 +50,7 @@ export async function runHandler(
 
 function contextOf(
   definition: StepDefinition,
-  { run, step, attempt, folder, emit, signal }: HandlerRun,
+  { run, step, attempt, folder, secret: secretValue, emit, signal }: HandlerRun,
 ): StepContext {
   const at = () => new Date().toISOString();
   const message = (level: keyof StepLog) => (text: string, fields?: object) =>
@@ -86,7 +88,7 @@ function contextOf(
           { hint: `Add it to \`secrets\` of the step.` },
         );
       }
-      return readFileSync(path.join(folder(), contract.secrets, name), 'utf8');
+      return secretValue(name);
     },
   };
 }

@@ -23,6 +23,7 @@ export async function main(definition: StepDefinition): Promise<void> {
       step: required(contractEnv.step),
       attempt: Number(required(contractEnv.attempt)),
       folder: () => folder,
+      secret: (name) => readFileSync(path.join(folder, contract.secrets, name), 'utf8'),
       emit,
       signal: abort.signal,
     });

@@ -31,6 +31,10 @@ export const secretive = step({
   command: ['sh', '-c', 'cat /millrace/secrets/TOKEN > {out.copy}; echo "token is $TOKEN"; wc -c < /millrace/secrets/TOKEN > {out.length}; sleep 1; rm {out.copy}; echo done > {out.copy}'],
   input: z.object({}), output: z.object({ copy: file(), length: z.number() }),
 });
+export const telltale = step({ name: 'telltale', image: 'busybox:latest', secrets: ['TOKEN'], input: z.object({}), output: z.object({}),
+  command: ['sh', '-c', 'V=$(cat /millrace/secrets/TOKEN); echo "{\\\\"type\\\\":\\\\"progress\\\\",\\\\"fraction\\\\":0.5,\\\\"message\\\\":\\\\"with $V\\\\"}" >> /millrace/events.jsonl; echo "{\\\\"type\\\\":\\\\"message\\\\",\\\\"level\\\\":\\\\"info\\\\",\\\\"text\\\\":\\\\"said $V\\\\"}" >> /millrace/events.jsonl; echo "{\\\\"type\\\\":\\\\"failure\\\\",\\\\"message\\\\":\\\\"refused $V\\\\",\\\\"retryable\\\\":false}" >> /millrace/events.jsonl; exit 1'] });
+export const inside = step({ name: 'inside', isolation: 'none', secrets: ['TOKEN'], input: z.object({}), output: z.object({}) },
+  (_, { secret, log }) => { log.info('said ' + secret('TOKEN')); throw new Error('refused ' + secret('TOKEN')); });
 export const missing = step({ name: 'missing', image: 'busybox:latest', secrets: ['NOBODY_HAS_IT'], command: ['true'], input: z.object({}), output: z.object({}) });
 export const noImage = step({ name: 'noImage', image: 'no-such-image:1.2.3', command: ['true'], input: z.object({}), output: z.object({}) });
 export const leaves = step({ name: 'leaves', image: 'busybox:latest', command: ['sh', '-c', 'ln -s /etc/passwd {out.link}'], input: z.object({}), output: z.object({ link: file() }) });
@@ -101,9 +105,7 @@ export const both = pipeline({ name: 'both', input: z.object({}) }, async () => 
     const connection = await Connection.connect({ address: millrace.temporal.address });
     const history = await new Client({ connection }).workflow.getHandle(run.id).fetchHistory();
     await connection.close();
-    const payloads = JSON.stringify(history, (_, value: unknown) =>
-      value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value,
-    );
+    const payloads = historyText(history);
     expect(payloads).toContain('secretive');
     expect(payloads).not.toContain(secretValue);
     const lines = [];
@@ -111,6 +113,23 @@ export const both = pipeline({ name: 'both', input: z.object({}) }, async () => 
     expect(lines).toEqual(['token is ***']);
     const holders = await filesWith(millrace.config.stateDir, secretValue);
     expect(holders).toEqual([]);
+  });
+
+  test.each(['telltale', 'inside'])('a secret in the words of a failing step is hidden: %s', async (name) => {
+    const run = await start(name, {});
+    await expect(run.result()).rejects.toMatchObject({
+      code: 'STEP_FAILED',
+      message: expect.stringContaining('refused ***'),
+    });
+    const lines = [];
+    for await (const { text } of run.logs()) lines.push(text);
+    expect(lines).toContain('info: said ***');
+    expect(await filesWith(millrace.config.stateDir, secretValue)).toEqual([]);
+    const { Client, Connection } = await import('@temporalio/client');
+    const connection = await Connection.connect({ address: millrace.temporal.address });
+    const history = await new Client({ connection }).workflow.getHandle(run.id).fetchHistory();
+    await connection.close();
+    expect(historyText(history)).not.toContain(secretValue);
   });
 
   test('what cannot run is refused before any step starts', async () => {
@@ -190,6 +209,11 @@ export const p = pipeline({ name: '${name}', input: z.object({ table: dataset() 
     expect(await readFile(path.join(millrace.project, 'again.csv'), 'utf8')).toBe('a,b\n1,2\n');
   });
 });
+
+const historyText = (history: unknown): string =>
+  JSON.stringify(history, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value,
+  );
 
 const containers = (installation: string): readonly string[] =>
   execFileSync('docker', ['ps', '-aq', '--filter', `label=millrace.installation=${installation}`], {

@@ -1,8 +1,7 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { hostSecrets } from '../../../activities/secrets.js';
-import { layOutFolder, layOutSecrets } from '../../../activities/step-folder.js';
+import { layOutFolder } from '../../../activities/step-folder.js';
 import { statePaths } from '../../../config/state-paths.js';
 import { dataset } from '../../../sdk/artifact.js';
 import type { ArtifactRef } from '../../../sdk/artifact.js';
@@ -90,6 +89,7 @@ test('a function step is given those same paths', async () => {
     step: 'reader',
     attempt: 1,
     folder: () => folder,
+    secret: () => '',
     emit: () => {},
     signal,
   });
@@ -102,16 +102,6 @@ test('what a step does to its copy of an input leaves the store as it was', asyn
   await writeFile(path.join(folder, 'in/table'), 'spoilt').catch(() => undefined);
   const other = await laidOut({ table: ref });
   expect(await readFile(path.join(other, 'in/table'), 'utf8')).toBe('precious');
-});
-
-test('secrets are files of their owner alone', async () => {
-  const folder = await temporaryFolder();
-  const source = hostSecrets({ dir: undefined, envPrefix: '', env: { TOKEN: 'abc' } });
-  await layOutSecrets({ folder, uses: [{ name: 'TOKEN', env: false }], source });
-  const file = path.join(folder, 'secrets/TOKEN');
-  expect(await readFile(file, 'utf8')).toBe('abc');
-  expect((await stat(file)).mode & 0o777).toBe(0o600);
-  expect((await stat(path.dirname(file))).mode & 0o777).toBe(0o700);
 });
 
 describe('the paths of the state directory', () => {

@@ -135,6 +135,7 @@ describe('the quickstart', () => {
         attempt: 1,
         // One folder for both: out/ of the first is in/ of the second.
         folder: () => folder,
+        secret: () => '',
         emit: () => undefined,
         signal: new AbortController().signal,
       });
