@@ -77,12 +77,16 @@ describeWith({ temporal: true }, 'the Temporal service of a project', () => {
     await connection.close();
     await first.stop();
 
-    const second = await startTemporalService({ config });
+    let second = await startTemporalService({ config });
     await expect(describe('kept')).resolves.toBe('RUNNING');
-    process.kill(second.pid ?? 0, 'SIGKILL');
-    await gone(second.pid ?? 0);
-
-    const third = await startTemporalService({ config });
+    let third = second;
+    // A connection of another test may hold the port at the moment it is wanted back: then it is tried again.
+    for (let crash = 1; crash <= 3 && (third === second || third.address !== second.address); crash += 1) {
+      second = third;
+      process.kill(second.pid ?? 0, 'SIGKILL');
+      await gone(second.pid ?? 0);
+      third = await startTemporalService({ config });
+    }
     expect(third).toMatchObject({ owned: true, address: second.address });
     expect(third.pid).not.toBe(second.pid);
     await expect(describe('kept')).resolves.toBe('RUNNING');
