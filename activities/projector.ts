@@ -43,9 +43,23 @@ export function createProjector(
         // Rows are kept until they are written: the reconciler can restore states, but not metrics.
         logger.warn({ err: error, pauseMs: pause }, 'catalog not writable, trying again');
         if (closing && pause > 1_000) throw error;
+        if (pause > 1_000 && (await writeOneByOne(rows))) return;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
+  }
+
+  /** One row that can never be written must not hold up all others. @returns false when not even one row could be written */
+  async function writeOneByOne(rows: ProjectedRows): Promise<boolean> {
+    const single = kinds.flatMap((kind) =>
+      (rows[kind] ?? []).map((row): ProjectedRows => ({ [kind]: [row] })),
+    );
+    const refused: { readonly row: ProjectedRows; readonly err: unknown }[] = [];
+    for (const row of single) await catalog.project(row).catch((err: unknown) => refused.push({ row, err }));
+    if (refused.length === single.length) return false;
+    for (const { row, err } of refused)
+      logger.error({ row, err }, 'the catalog takes all rows but this one; it is left out');
+    return true;
   }
 
   return {

@@ -87,3 +87,15 @@ test('disposing writes what is left', async () => {
   await projector[Symbol.asyncDispose]();
   expect(await catalog.steps('run-1')).toHaveLength(1);
 });
+
+test('a row that can never be written is left out, and the others with it are written', async () => {
+  const { catalog, projector, state } = await projecting(5);
+  state.failing = true;
+  projector.add({
+    steps: [aStep({ path: 'bad', detail: 'first' }), aStep({ path: 'good', detail: 'second' })],
+    attempts: [anAttempt()],
+  });
+  await projector.flush();
+  expect((await catalog.steps('run-1')).map(({ path: step }) => step)).toEqual(['good']);
+  expect(await catalog.attempts('run-1')).toHaveLength(1);
+});
