@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { openStepFile } from './read-step-file.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { stepEvent } from '../sdk/step-contract.js';
 
@@ -23,7 +23,7 @@ export function tailEvents(
   let reading: Promise<void> = Promise.resolve();
 
   async function readNew(): Promise<void> {
-    const handle = await open(file, 'r').catch(() => undefined);
+    const handle = await openStepFile(file);
     if (!handle) return;
     try {
       for (const buffer = Buffer.alloc(longestLine); ;) {
@@ -47,7 +47,7 @@ export function tailEvents(
     if (event) onEvent(event);
     else if (!complained) {
       complained = true;
-      onGarbage(text.slice(0, 200));
+      onGarbage(text);
     }
   }
 

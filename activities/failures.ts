@@ -22,6 +22,15 @@ export function temporalFailure(error: MillraceError, final = !isRetryable(error
   });
 }
 
+/** Whether Temporal has closed the attempt without anybody cancelling it: its worker was silent too long, or the run is gone. */
+export function isGivenUp(signal: AbortSignal): boolean {
+  const { reason } = signal as { readonly reason: unknown };
+  return (
+    reason instanceof CancelledFailure &&
+    !['CANCELLED', 'WORKER_SHUTDOWN'].some((word) => reason.message.includes(word))
+  );
+}
+
 /** Why an activity's signal aborted: its run was cancelled, or this worker is going away and another takes the step. */
 export function isWorkerShutdown(signal: AbortSignal): boolean {
   return signal.reason instanceof CancelledFailure && signal.reason.message.includes('WORKER_SHUTDOWN');

@@ -1,3 +1,5 @@
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import type { StepEvent } from '../sdk/step-contract.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import { createMask } from './executors/secret-mask.js';
 import type { SecretSource } from './secrets.js';
@@ -19,5 +21,29 @@ function masked(value: unknown, secrets: readonly string[]): unknown {
   }
   if (Array.isArray(value)) return value.map((item) => masked(item, secrets));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, masked(item, secrets)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [masked(key, secrets), masked(item, secrets)]),
+  );
+}
+
+/** Hides secrets in an error's words; what it is and where it happened stays. */
+export const maskedFailure = (info: FailureInfo, mask: SecretMask): FailureInfo => ({
+  ...info,
+  what: mask(info.what),
+  hint: mask(info.hint),
+  fields: mask(info.fields),
+});
+
+/** Hides secrets in what a step says; what kind of event it is stays. */
+export function maskedEvent(event: StepEvent, mask: SecretMask): StepEvent {
+  switch (event.type) {
+    case 'metric':
+      return { ...event, name: mask(event.name) };
+    case 'message':
+      return { ...event, text: mask(event.text), ...(event.fields && { fields: mask(event.fields) }) };
+    case 'progress':
+      return event.message === undefined ? event : { ...event, message: mask(event.message) };
+    case 'failure':
+      return { ...event, message: mask(event.message) };
+  }
 }

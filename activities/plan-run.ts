@@ -1,3 +1,4 @@
+import type { MillraceError } from '../sdk/errors.js';
 import { DockerUnavailable, isMillraceError } from '../sdk/errors.js';
 import type { ResolvedImage, RunPlan } from '../sdk/protocol/messages.js';
 import type { StepSpec } from '../sdk/step-spec.js';
@@ -15,9 +16,9 @@ export async function planWithoutImages(
   specs: readonly StepSpec[],
   env: StepEnvironment,
 ): Promise<RunPlan | undefined> {
-  await resolveSecrets(specs.flatMap(({ secrets }) => secrets), env.secrets); // prettier-ignore
-  for (const { name, resources } of specs) {
+  for (const { name, secrets, resources } of specs) {
     try {
+      await resolveSecrets(secrets, env.secrets);
       refuseImpossible(resources, env.admission.capacity);
     } catch (error) {
       throw isMillraceError(error) ? error.at({ step: name }) : error;
@@ -26,6 +27,10 @@ export async function planWithoutImages(
   if (env.executor === 'process' || !specs.some(inContainer)) return { executor: 'process', images: {} };
   return undefined;
 }
+
+/** No engine, or no registry: what a machine lacks. A wrong name or a broken Dockerfile is a mistake, and no reason to leave the container. */
+const isAway = ({ code, fields }: MillraceError): boolean =>
+  code === 'DOCKER_UNAVAILABLE' || (code === 'IMAGE_NOT_FOUND' && fields['unreachable'] === true);
 
 /**
  * Decides once where a run's containers execute and which image each step gets: fixed from then on.
@@ -43,7 +48,8 @@ export async function planRun(
     for (const spec of specs.filter(inContainer)) images[spec.name] = await resolveImage(spec, env, options);
     return { executor: 'docker', images };
   } catch (error) {
-    if (env.executor === 'docker' || !isMillraceError(error) || options.signal.aborted) throw error;
+    if (env.executor === 'docker' || !isMillraceError(error) || options.signal.aborted || !isAway(error))
+      throw error;
     return {
       executor: 'process',
       images: {},

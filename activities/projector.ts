@@ -1,13 +1,15 @@
 import type { Logger } from 'pino';
 import type { Catalog, ProjectedRows } from '../store/catalog.js';
+import { isRefusedRow } from '../store/refused-row.js';
 
 /** Writes rows to the catalog behind the work: many small changes become one transaction. */
-/** Dispose writes what is left, and throws when the catalog stays broken for two seconds: the process is about to end. */
 export interface Projector extends AsyncDisposable {
   /** Takes rows; they are in the catalog within `delayMs`. */
   add(rows: ProjectedRows): void;
   /** Waits until every row taken so far is in the catalog. */
   flush(): Promise<void>;
+  /** From now on a catalog that stays broken for two seconds is an error: the process is about to end. */
+  giveUp(): void;
 }
 
 const kinds = ['steps', 'attempts', 'metrics', 'artifacts'] as const;
@@ -34,32 +36,29 @@ export function createProjector(
     return writing;
   }
 
-  let closing = false;
+  let givingUp = false;
   async function writeWithRetries(rows: ProjectedRows): Promise<void> {
     for (let pause = 100; ; pause = Math.min(pause * 2, 5_000)) {
       try {
         return await catalog.project(rows);
       } catch (error) {
+        if (isRefusedRow(error)) return writeOneByOne(rows, error);
         // Rows are kept until they are written: the reconciler can restore states, but not metrics.
         logger.warn({ err: error, pauseMs: pause }, 'catalog not writable, trying again');
-        if (closing && pause > 1_000) throw error;
-        if (pause > 1_000 && (await writeOneByOne(rows))) return;
+        if (givingUp && pause > 1_000) throw error;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
   }
 
-  /** One row that can never be written must not hold up all others. @returns false when not even one row could be written */
-  async function writeOneByOne(rows: ProjectedRows): Promise<boolean> {
+  /** One row that can never be written must not hold up all others. */
+  async function writeOneByOne(rows: ProjectedRows, error: unknown): Promise<void> {
     const single = kinds.flatMap((kind) =>
       (rows[kind] ?? []).map((row): ProjectedRows => ({ [kind]: [row] })),
     );
-    const refused: { readonly row: ProjectedRows; readonly err: unknown }[] = [];
-    for (const row of single) await catalog.project(row).catch((err: unknown) => refused.push({ row, err }));
-    if (refused.length === single.length) return false;
-    for (const { row, err } of refused)
-      logger.error({ row, err }, 'the catalog takes all rows but this one; it is left out');
-    return true;
+    if (single.length === 1)
+      return logger.error({ rows, err: error }, 'the catalog can never take this row; it is left out');
+    for (const row of single) await writeWithRetries(row);
   }
 
   return {
@@ -68,8 +67,11 @@ export function createProjector(
       timer ??= setTimeout(() => void write(), delayMs);
     },
     flush: write,
+    giveUp() {
+      givingUp = true;
+    },
     async [Symbol.asyncDispose]() {
-      closing = true;
+      givingUp = true;
       await write();
     },
   };

@@ -18,6 +18,8 @@ export interface AttemptReport {
   ): void;
   completed(output: unknown, artifacts: readonly ArtifactRecord[]): Promise<void>;
   failed(status: 'failed' | 'retrying' | 'cancelled', failure: FailureInfo): Promise<void>;
+  /** The attempt counts no more; what the step is now others say. */
+  lost(failure: FailureInfo): Promise<void>;
   stop(): void;
 }
 
@@ -110,6 +112,10 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
         attempts: [attemptRow],
         steps: [{ ...step, input, status, failure, detail: '', ...closed }],
       });
+      await settle();
+    },
+    async lost(failure) {
+      projector.add({ attempts: [close('lost', failure)] });
       await settle();
     },
     stop: () => clearInterval(timer),

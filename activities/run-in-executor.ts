@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { renderCommand } from '../sdk/command-template.js';
 import { createHash } from 'node:crypto';
@@ -12,6 +12,8 @@ import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
 import type { Attempt } from './attempt.js';
 import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
+import { lastLines } from './last-lines.js';
+import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
@@ -105,7 +107,7 @@ async function execute(
   let failure: FailureEvent | undefined;
   const tail = tailEvents(path.join(execution.folder, contract.events), {
     onEvent: (said) => {
-      const event = mask(said);
+      const event = maskedEvent(said, mask);
       if (event.type === 'failure') failure = event;
       // Between lines of the program's own: both are appended whole.
       else if (event.type === 'message') appendFileSync(execution.log, messageLines(event).join('\n') + '\n');
@@ -113,7 +115,7 @@ async function execute(
     },
     onGarbage: (line) =>
       env.logger.warn(
-        { run: task.run, step: task.path, line: mask(line) },
+        { run: task.run, step: task.path, line: mask(line).slice(0, 200) },
         'the step wrote a line to its events file that is no event',
       ),
   });
@@ -143,6 +145,7 @@ async function refuseFailedEnd(
 ): Promise<void> {
   const { spec, run, path: step } = task;
   const hint = `See \`millrace logs ${run} ${step}\`.`;
+  if (end.reason === 'exited' && end.exitCode === 0) return;
   const logTail = await lastLines(log, 50);
   switch (end.reason) {
     case 'cancelled':
@@ -164,7 +167,6 @@ async function refuseFailedEnd(
         { hint: `Raise \`resources.disk\` or write less. ${hint}`, fields: { logTail } },
       );
     case 'exited':
-      if (end.exitCode === 0) return;
       throw new StepFailed(
         failure
           ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`
@@ -180,13 +182,6 @@ async function refuseFailedEnd(
       );
   }
 }
-
-const lastLines = async (file: string, count: number): Promise<readonly string[]> =>
-  (await readFile(file, 'utf8').catch(() => ''))
-    .trimEnd()
-    .split('\n')
-    .slice(-count)
-    .map((line) => line.slice(0, 1_000));
 
 /** What this execution is, whatever attempt it is: a label that tells one work from another. */
 const identity = ({ spec, image, input }: Attempt['task']): string =>

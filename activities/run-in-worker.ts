@@ -8,8 +8,10 @@ import type { HandlerRun } from '../sdk/node/run-handler.js';
 import { runHandler } from '../sdk/node/run-handler.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { StepEvent } from '../sdk/step-contract.js';
+import { stepEvent } from '../sdk/step-contract.js';
 import type { Attempt } from './attempt.js';
 import type { SecretMask } from './mask-secrets.js';
+import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutInputs } from './step-folder.js';
@@ -36,7 +38,13 @@ export async function runInWorker({
   };
   const log: string[] = [];
   const emit = (said: StepEvent) => {
-    const event = mask(said);
+    const { data } = stepEvent.safeParse(said);
+    if (!data)
+      return env.logger.warn(
+        { run, step, type: said.type },
+        'the step said something that is no event, such as a metric without a number',
+      );
+    const event = maskedEvent(data, mask);
     report.event(event);
     if (event.type === 'message') log.push(...messageLines(event));
   };

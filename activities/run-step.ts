@@ -1,16 +1,16 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { walkArtifacts } from '../sdk/artifact.js';
-import { InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
+import { AttemptSuperseded, InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { ArtifactRecord } from '../store/catalog.js';
-import { isWorkerShutdown, placedError, temporalFailure } from './failures.js';
+import { isGivenUp, isWorkerShutdown, placedError, temporalFailure } from './failures.js';
 import { forgetStep } from './carry-checkpoint.js';
 import type { SecretMask } from './mask-secrets.js';
-import { secretMask } from './mask-secrets.js';
+import { maskedFailure, secretMask } from './mask-secrets.js';
 import { reportAttempt } from './report-attempt.js';
 import { runInExecutor } from './run-in-executor.js';
 import { runInWorker } from './run-in-worker.js';
@@ -45,6 +45,11 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       await forget();
       return { output };
     } catch (error) {
+      if (isGivenUp(signal)) {
+        // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
+        await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
+        throw new CancelledFailure('given up');
+      }
       if (signal.aborted && !isWorkerShutdown(signal)) {
         await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));
         await forget();
@@ -55,10 +60,14 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
             ...place,
             hint: 'Another attempt follows by itself.',
           })
-        : fromFailureInfo(mask(toFailureInfo(placedError(error, place))), error);
+        : fromFailureInfo(maskedFailure(toFailureInfo(placedError(error, place)), mask), error);
       const final =
         !isRetryable(placed) ||
         (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);
+      env.logger.warn(
+        { ...place, code: placed.code },
+        `attempt failed${final ? '' : ', another follows'}: ${placed.what}`,
+      );
       await report.failed(final ? 'failed' : 'retrying', toFailureInfo(placed));
       if (final) await forget();
       throw temporalFailure(placed, final);

@@ -1,14 +1,15 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { isArtifactRef } from '../sdk/artifact.js';
 import { placeholders } from '../sdk/command-template.js';
-import { StepOutputInvalid, StepOutputMissing } from '../sdk/errors.js';
+import { StepOutputInvalid, StepOutputMissing, UnsafeOutput } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { contract } from '../sdk/step-contract.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { StepDefinition } from '../sdk/step.js';
+import { isOwnFolder, readStepFile } from './read-step-file.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 
 export type OutputsOptions = {
@@ -32,6 +33,14 @@ export async function storeArtifacts({
   signal,
 }: OutputsOptions): Promise<Readonly<Record<string, ArtifactRef>>> {
   const stored: Record<string, ArtifactRef> = {};
+  if (
+    !(await isOwnFolder(path.join(folder, contract.outputs))) &&
+    spec.artifacts.some(({ name }) => !moved[name])
+  ) {
+    throw new UnsafeOutput(`Step \`${spec.name}\` replaced its folder out/ by something else.`, {
+      hint: 'Write into out/; leave the folder itself alone.',
+    });
+  }
   for (const { name, kind, optional } of spec.artifacts) {
     // Handing on an input is making no copy of it.
     if (isArtifactRef(values[name])) continue;
@@ -67,7 +76,7 @@ export async function readValues(
   );
   for (const name of spec.values) {
     if (name in values || !named.has(name)) continue;
-    const text = await readFile(path.join(folder, contract.outputs, name), 'utf8').catch(() => undefined);
+    const text = await valueText(spec, path.join(folder, contract.outputs, name));
     if (text === undefined) continue;
     const field = output.shape[name] as z.ZodType | undefined;
     const candidates = [parsed(text), text.trim()];
@@ -94,16 +103,31 @@ export function checkedOutput(
 }
 
 async function readOutputJson(spec: StepSpec, file: string): Promise<object> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const text = await valueText(spec, file);
   if (text === undefined || text.trim() === '') return {};
   const value: unknown = parsed(text);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new StepOutputInvalid(
-    `Step \`${spec.name}\` wrote an output.json that is no JSON object: ${text.slice(0, 80)}.`,
-    {
-      hint: 'Write one object with a field per value output.',
-    },
-  );
+  throw new StepOutputInvalid(`Step \`${spec.name}\` wrote an output.json that is no JSON object.`, {
+    hint: 'Write one object with a field per value output.',
+  });
+}
+
+/** Values travel through Temporal: what is larger belongs into an artifact. */
+const largestValue = 2 ** 20;
+
+async function valueText(spec: StepSpec, file: string): Promise<string | undefined> {
+  try {
+    return await readStepFile(file, largestValue);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new StepOutputInvalid(
+      `Step \`${spec.name}\` wrote values of more than 1 MiB into ${path.basename(file)}.`,
+      {
+        hint: 'Make it an artifact output.',
+        cause: error,
+      },
+    );
+  }
 }
 
 function parsed(text: string): unknown {

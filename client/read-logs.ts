@@ -23,16 +23,17 @@ export type LogsOptions = {
 /** Lines of attempts in order of their start: from this host's files while they are written, else from the store. */
 export async function* readLogs(options: LogsOptions): AsyncIterable<LogLine> {
   const { run, step, follow, signal, catalog, isOpen } = options;
+  const wanted = ({ shown, attempt }: ShownAttempt) =>
+    (step === undefined || shown === step || attempt.path === step) &&
+    (options.attempt === undefined || attempt.attempt === options.attempt);
   const read = new Map<string, number>();
   for (;;) {
     const open = follow && (await isOpen());
-    const attempts = (await catalog.attempts(run, step)).filter(
-      (each) => options.attempt === undefined || each.attempt === options.attempt,
-    );
-    for (const attempt of [...attempts].sort((a, b) => a.startedAt.localeCompare(b.startedAt))) {
-      const key = `${attempt.path} ${attempt.attempt}`;
+    const attempts = (await attemptsOfTree(run, catalog)).filter(wanted);
+    for (const each of attempts.sort((a, b) => a.attempt.startedAt.localeCompare(b.attempt.startedAt))) {
+      const key = `${each.shown} ${each.attempt.attempt}`;
       let seen = 0;
-      for await (const line of attemptLines(attempt, options)) {
+      for await (const line of attemptLines(each, options)) {
         seen += 1;
         if (seen > (read.get(key) ?? 0)) yield line;
       }
@@ -43,7 +44,22 @@ export async function* readLogs(options: LogsOptions): AsyncIterable<LogLine> {
   }
 }
 
-async function* attemptLines(attempt: AttemptRecord, { paths, store }: LogsOptions): AsyncIterable<LogLine> {
+/** An attempt and its step's place in the tree of the run: `child/train`. */
+type ShownAttempt = { readonly attempt: AttemptRecord; readonly shown: string };
+
+async function attemptsOfTree(run: string, catalog: Catalog, prefix = ''): Promise<ShownAttempt[]> {
+  const own = (await catalog.attempts(run)).map((attempt) => ({ attempt, shown: prefix + attempt.path }));
+  const children = await catalog.runs({ parent: run, limit: 1_000 });
+  const below = children.map((child) =>
+    attemptsOfTree(child.id, catalog, `${prefix}${child.parent?.path ?? child.id}/`),
+  );
+  return [...own, ...(await Promise.all(below)).flat()];
+}
+
+async function* attemptLines(
+  { attempt, shown }: ShownAttempt,
+  { paths, store }: LogsOptions,
+): AsyncIterable<LogLine> {
   const file = paths.attemptLog(attempt.run, attempt.path, attempt.attempt);
   const here = await stat(file).then(() => true, () => false); // prettier-ignore
   if (!here && attempt.log === undefined) return;
@@ -51,7 +67,7 @@ async function* attemptLines(attempt: AttemptRecord, { paths, store }: LogsOptio
   for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     const [, at = '', stream = 'out', text = line] = /^(\S+) (out|err) (.*)$/.exec(line) ?? [];
     yield {
-      path: attempt.path,
+      path: shown,
       attempt: attempt.attempt,
       at,
       stream: stream === 'err' ? 'err' : 'out',

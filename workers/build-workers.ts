@@ -28,33 +28,45 @@ export interface BuildWorkers {
 export function createBuildWorkers(options: BuildWorkersOptions): BuildWorkers {
   const { catalog, queue, logger } = options;
   const workers = new Map<string, RunningWorker>();
-  return {
-    async refresh() {
-      const needed = await neededBuilds(catalog, queue);
-      for (const id of needed) {
-        if (workers.has(id)) continue;
-        const build = await catalog.build(id);
-        if (!build) {
-          logger.warn({ build: id }, 'a run belongs to a build that the catalog does not have');
-          continue;
-        }
-        const worker = await startBuildWorker(build, options);
-        workers.set(id, worker);
-        worker.ended.catch((error: unknown) => {
-          logger.error({ err: error, build: id }, 'the worker of a build broke; a new one follows');
-          workers.delete(id);
-        });
-        logger.info({ build: id, pipelines: build.pipelines.map(({ name }) => name) }, 'serving build');
+  const draining = new Set<RunningWorker>();
+  let refreshing: Promise<void> = Promise.resolve();
+
+  async function refresh(): Promise<void> {
+    const needed = await neededBuilds(catalog, queue);
+    for (const id of needed) {
+      if (workers.has(id)) continue;
+      const build = await catalog.build(id);
+      if (!build) {
+        logger.warn({ build: id }, 'a run belongs to a build that the catalog does not have');
+        continue;
       }
-      for (const [id, worker] of workers) {
-        if (needed.has(id)) continue;
+      const worker = await startBuildWorker(build, options);
+      workers.set(id, worker);
+      worker.ended.catch((error: unknown) => {
+        logger.error({ err: error, build: id }, 'the worker of a build broke; a new one follows');
         workers.delete(id);
-        worker.drain();
-        logger.info({ build: id }, 'no open run needs this build any more');
-      }
-    },
+      });
+      logger.info({ build: id, pipelines: build.pipelines.map(({ name }) => name) }, 'serving build');
+    }
+    for (const [id, worker] of workers) {
+      if (needed.has(id)) continue;
+      workers.delete(id);
+      drain(worker);
+      logger.info({ build: id }, 'no open run needs this build any more');
+    }
+  }
+
+  function drain(worker: RunningWorker): void {
+    draining.add(worker);
+    worker.drain();
+    void worker.ended.catch(() => undefined).finally(() => draining.delete(worker));
+  }
+
+  return {
+    // One after the other: two at once would start two workers for one build.
+    refresh: () => (refreshing = refreshing.catch(() => undefined).then(refresh)),
     serving: () => [...workers.keys()],
-    all: () => [...workers.values()],
+    all: () => [...workers.values(), ...draining],
   };
 }
 

@@ -10,8 +10,14 @@ const levels: Readonly<Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'e
   ERROR: 'error',
 };
 
-/** What Temporal warns of where a worker serves activities only, as the one for steps does. */
-const ofStepWorkers = 'No workflows registered';
+/** What Temporal warns of though it is as it should be (a worker of steps has no workflows), or though we say it in fewer words. */
+const expected = [
+  'No workflows registered',
+  'Activity failed',
+  'Workflow failed',
+  'Activity cancelled',
+  'Workflow cancelled',
+];
 
 let installed = false;
 
@@ -23,7 +29,10 @@ export function installTemporalRuntime(logger: Logger): void {
     // Stages of shutdown are ours: see worker-host.
     shutdownSignals: [],
     logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
-      logger[message.startsWith(ofStepWorkers) ? 'debug' : levels[level]](meta ?? {}, message),
+      logger[expected.some((words) => message.startsWith(words)) ? 'debug' : levels[level]](
+        meta ?? {},
+        message,
+      ),
     ),
   });
 }

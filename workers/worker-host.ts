@@ -18,7 +18,6 @@ import { createBuildWorkers } from './build-workers.js';
 import { repeat } from './repeat.js';
 import type { Releasers } from './releasers.js';
 import { createReleasers } from './releasers.js';
-import type { RunningWorker } from './running-worker.js';
 import { runWorker } from './running-worker.js';
 import { stepEnvironment } from './step-environment.js';
 import { sweepLeftovers } from './sweep-leftovers.js';
@@ -83,6 +82,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
     // Steps that wait for room hold a slot: admission decides what runs.
     maxConcurrentActivityTaskExecutions: 200,
     shutdownGraceTime: config.worker.shutdownGraceMs,
+    // After that the process need not wait for a step that does not listen: another worker makes a new attempt.
+    shutdownForceTime: config.worker.shutdownGraceMs + 30_000,
     maxHeartbeatThrottleInterval: '2s',
     defaultHeartbeatThrottleInterval: '2s',
   } as const;
@@ -91,9 +92,10 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   let current: BuildRecord | undefined;
   const rebuild = async () => {
     const made = await buildProject({ projectDir: config.projectDir, queue: config.queue, store, catalog });
+    const changed = made.record.id !== current?.id;
     current = made.record;
     await builds.refresh();
-    onBuild?.({ build: made.record });
+    if (changed) onBuild?.({ build: made.record });
     return made.watched;
   };
   const watched = build === 'none' ? [] : await rebuild();
@@ -101,14 +103,23 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const steps = runWorker(await Worker.create({ ...workerOptions, taskQueue: stepQueue(config.queue) }));
 
   const keepOnError = (error: unknown): undefined => void onBuild?.({ error });
+  const background = createReleasers();
   if (build === 'watch')
-    releasers.use(watchProject(config.projectDir, watched, () => rebuild().catch(keepOnError)));
+    background.use(watchProject(config.projectDir, watched, () => rebuild().catch(keepOnError)));
   const refresh = () =>
     reconcileOpenRuns(config.queue, { catalog, temporal: temporal.client, logger }).then(builds.refresh);
-  releasers.use(repeat(reconcileMs, refresh, logger));
-  releasers.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
+  background.use(repeat(reconcileMs, refresh, logger));
+  background.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
 
-  const stop = stopOnce(() => [steps, ...builds.all()], releasers);
+  const stop = stopOnce(async () => {
+    // First what could still start workers, then the workers, then what they work with.
+    await background.release();
+    env.projector.giveUp();
+    const workers = [steps, ...builds.all()];
+    for (const worker of workers) worker.drain();
+    await Promise.allSettled(workers.map(({ ended }) => ended));
+    await releasers.release();
+  });
   const stopped = steps.ended.then(stop, async (error: unknown) => {
     await stop();
     throw error;
@@ -121,14 +132,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   return { build: () => current, stop, stopped, [Symbol.asyncDispose]: stop };
 }
 
-function stopOnce(workers: () => readonly RunningWorker[], releasers: Releasers): () => Promise<void> {
+function stopOnce(stop: () => Promise<void>): () => Promise<void> {
   let stopping: Promise<void> | undefined;
-  const stop = async () => {
-    const all = workers();
-    for (const worker of all) worker.drain();
-    await Promise.allSettled(all.map(({ ended }) => ended));
-    await releasers.release();
-  };
   return () => (stopping ??= stop());
 }
 

@@ -35,10 +35,18 @@ export async function pullImage(
     if (statusOf(error) === undefined && (error as NodeJS.ErrnoException).code) throw error;
     throw new ImageNotFound(
       `Image \`${reference}\` is not on this machine and could not be pulled: ${reasonOf(error)}.`,
-      { hint: hintFor(registry, authconfig !== undefined), fields: { image: reference }, cause: error },
+      {
+        hint: hintFor(registry, authconfig !== undefined),
+        fields: { image: reference, unreachable: unreachable.test(reasonOf(error)) },
+        cause: error,
+      },
     );
   }
 }
+
+/** Words of an engine that got no answer from the registry, unlike one that was told no. */
+const unreachable =
+  /no such host|dial tcp|i\/o timeout|connection refused|Temporary failure|network is unreachable|context deadline|Client\.Timeout/i;
 
 /** Without a tag the engine would pull every one there is. */
 const withTag = (reference: string): string =>

@@ -55,7 +55,9 @@ type Leftover = { readonly owner: Owner; readonly what: string; readonly remove:
 
 async function leftContainers(docker: Docker, installation: string): Promise<readonly Leftover[]> {
   const filters = { label: [`${labelNames.installation}=${installation}`] };
-  const found = await docker.listContainers({ all: true, filters }).catch(() => []);
+  const found = await docker
+    .listContainers({ all: true, filters, abortSignal: AbortSignal.timeout(10_000) })
+    .catch(() => []);
   return found.map(({ Id, Labels }) => ({
     owner: {
       run: Labels[labelNames.run] ?? '',

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { LogLine, RunHandle } from '../../client/client.js';
+import type { RunView } from '../../client/views.js';
 import { UnknownStep } from '../../sdk/errors.js';
 import { action, examples } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
@@ -51,14 +52,22 @@ export const logsCommand = (): Command =>
     );
 
 async function checkStep(step: string, handle: RunHandle): Promise<void> {
-  const { run, steps } = await handle.view();
+  const view = await handle.view();
+  const known = stepsOfTree(view);
   // A step that is not there yet may come as long as the run is open.
-  if (run.status === 'running' || steps.some(({ path }) => path === step)) return;
+  if (view.run.status === 'running' || known.some((path) => path === step || path.endsWith(`/${step}`)))
+    return;
   throw new UnknownStep(`The run has no step \`${step}\`.`, {
-    run: run.id,
-    hint: `Its steps: ${steps.map(({ path }) => path).join(', ') || 'none'}.`,
+    run: view.run.id,
+    hint: `Its steps: ${known.join(', ') || 'none'}.`,
   });
 }
+
+const stepsOfTree = ({ steps }: RunView, prefix = ''): readonly string[] =>
+  steps.flatMap(({ path, child }) => [
+    prefix + path,
+    ...(child ? stepsOfTree(child, `${prefix}${path}/`) : []),
+  ]);
 
 function printLine(
   line: LogLine,

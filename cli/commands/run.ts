@@ -118,6 +118,10 @@ async function follow(handle: RunHandle, { options, output }: Following): Promis
     return exitCodes.interrupted;
   }
   const { run } = view;
+  const { warning } = run.plan ?? {};
+  // Without a live tree the events have said it already.
+  if (warning !== undefined && (options.watch !== true || output.terminal))
+    output.note(`${output.colors.yellow('warning')}: ${warning}`);
   if (run.failure) {
     const { failureReport, formatErrorReport } = await import('../error-report.js');
     output.note(formatErrorReport(failureReport(run.failure), output.colors));
@@ -131,6 +135,7 @@ async function follow(handle: RunHandle, { options, output }: Following): Promis
     status: run.status,
     ...(run.output !== undefined && { output: run.output }),
     ...(run.failure && { error: run.failure }),
+    ...(warning !== undefined && { warning }),
   });
   return exitCodeOfRun(run.status);
 }

@@ -17,6 +17,7 @@ export type StepContext = {
  * What a step is once a row about it has come, in whatever order rows come. Fields the row does not have stay.
  *
  * - A row that speaks for an attempt older than the newest one known is late: it only fills in an input that was missing.
+ * - A row that speaks for no attempt never turns a running step into a waiting one.
  * - A closed step opens again only for an attempt with a higher number than the one it was closed by, and never in a closed
  *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first.
  * - A row that closes a step always counts, also on one that is closed: who writes last knows best. The failure of an
@@ -31,8 +32,13 @@ export function mergeStep(
   const newest = Math.max(known, stored.attempt);
   const attempt = Math.max(newest, speaking);
   const reopens = isStepClosed(stored.record.status) && !isStepClosed(incoming.status);
+  // Who only sees that Temporal has the step waiting may have looked before an attempt began.
+  const unknowing =
+    speaking === 0 && stored.record.status === 'running' && ['queued', 'retrying'].includes(incoming.status);
   const late =
-    (speaking > 0 && speaking < newest) || (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
+    unknowing ||
+    (speaking > 0 && speaking < newest) ||
+    (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
   if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
   // Rows that close a step say when it was closed; when it was scheduled the first row knew best.
   const scheduledAt = [stored.record.scheduledAt, incoming.scheduledAt].sort()[0] ?? incoming.scheduledAt;

@@ -40,6 +40,8 @@ export function watchProject(
     if (current) again = true;
     else current = run();
   }
+  // What changed between the first build and the first look would else be missed.
+  watcher.once('ready', () => start());
   watcher.on('all', (_, file) => {
     if (!isOurs(path.resolve(projectDir, file))) return;
     clearTimeout(timer);

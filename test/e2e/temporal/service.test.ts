@@ -124,7 +124,7 @@ describeWith({ temporal: true }, 'the Temporal service of a project', () => {
     const found = await startTemporalService({ config });
     expect(found).toMatchObject({ pid, address, owned: true });
     await found.stop();
-    expect(isAlive(pid)).toBe(false);
+    await gone(pid);
   });
 
   test('whose starter was killed before it answered is waited for, and no second one is started on its database', async () => {

@@ -81,7 +81,8 @@ test('a line without end does not fill the memory, and the events after it count
   const { file, events, garbage, end } = await tail();
   await writeFile(file, `${'x'.repeat(300_000)}\n${metric('after', 1)}\n`);
   await end();
-  expect(garbage).toEqual(['x'.repeat(200)]);
+  expect(garbage).toHaveLength(1);
+  expect(garbage[0]?.length).toBeLessThan(2 ** 17);
   expect(events).toEqual([{ type: 'metric', name: 'after', value: 1 }]);
 });
 

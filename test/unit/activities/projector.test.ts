@@ -88,14 +88,22 @@ test('disposing writes what is left', async () => {
   expect(await catalog.steps('run-1')).toHaveLength(1);
 });
 
-test('a row that can never be written is left out, and the others with it are written', async () => {
-  const { catalog, projector, state } = await projecting(5);
-  state.failing = true;
-  projector.add({
-    steps: [aStep({ path: 'bad', detail: 'first' }), aStep({ path: 'good', detail: 'second' })],
-    attempts: [anAttempt()],
-  });
+test('a row that can never be written is left out, alone or among others, which are written', async () => {
+  const { catalog, projector } = await projecting(5);
+  projector.add({ steps: [aStep({ path: 'a' })], metrics: [aMetric({ value: Number.NaN })] });
   await projector.flush();
-  expect((await catalog.steps('run-1')).map(({ path: step }) => step)).toEqual(['good']);
-  expect(await catalog.attempts('run-1')).toHaveLength(1);
+  projector.add({ metrics: [aMetric({ value: Number.NaN })] });
+  await projector.flush();
+  projector.add({ steps: [aStep({ path: 'b' })] });
+  await projector.flush();
+  expect((await catalog.steps('run-1')).map(({ path: step }) => step).sort()).toEqual(['a', 'b']);
+  expect(await catalog.metrics('run-1')).toEqual([]);
+});
+
+test('told to give up, it says that the catalog stays broken', async () => {
+  const { projector, state } = await projecting(5);
+  state.failing = true;
+  projector.add({ steps: [aStep({ detail: 'first' })] });
+  projector.giveUp();
+  await expect(projector.flush()).rejects.toThrow('database is locked');
 });

@@ -67,7 +67,7 @@ describe('values', () => {
         await folderWith({ 'output.json': text }),
       );
       await expect(reading).rejects.toThrow(StepOutputInvalid);
-      await expect(reading).rejects.toThrow('Step `train` wrote an output.json that is no JSON object: ');
+      await expect(reading).rejects.toThrow('Step `train` wrote an output.json that is no JSON object.');
       await expect(reading).rejects.toThrow('Write one object with a field per value output.');
     },
   );
