@@ -24,6 +24,7 @@ export function runActivities(env: StepEnvironment) {
         status: 'running',
         startedAt,
         ...(parent && { parent }),
+        ...(env.service !== undefined && { service: env.service }),
       });
       if (parent)
         projector.add({ steps: [{ ...stepRow(parent, 'pipeline', pipeline), status: 'running', input }] });

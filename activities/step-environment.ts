@@ -11,6 +11,8 @@ import type { StatePaths } from '../config/state-paths.js';
 /** What activities of one worker host work with. */
 export type StepEnvironment = {
   readonly installation: string;
+  /** Id of the Temporal namespace this host works for. */
+  readonly service: string | undefined;
   /** Name of this worker for people: host and process. */
   readonly worker: string;
   readonly paths: StatePaths;

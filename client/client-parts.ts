@@ -1,16 +1,16 @@
-import type { Client } from '@temporalio/client';
 import type { Config } from '../config/config.js';
 import { isMillraceError, NoBuild } from '../sdk/errors.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { BuildRecord, Catalog, RunRecord } from '../store/catalog.js';
 import { reconcileRun } from './reconcile.js';
+import type { TemporalConnection } from './temporal-connection.js';
 
 /** What every call of a client works with. */
 export type ClientParts = {
   readonly config: Config;
   readonly catalog: Catalog;
   readonly store: ArtifactStore;
-  readonly temporal: () => Promise<Client>;
+  readonly temporal: () => Promise<Pick<TemporalConnection, 'client' | 'service'>>;
 };
 
 /** @throws NoBuild */
@@ -28,10 +28,11 @@ export async function reconcileAll(
   { temporal, catalog }: ClientParts,
 ): Promise<void> {
   if (runs.length === 0) return;
-  const client = await temporal().catch((error: unknown) => {
+  const found = await temporal().catch((error: unknown) => {
     if (isMillraceError(error)) return undefined;
     throw error;
   });
-  if (!client) return;
-  await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, catalog })));
+  if (!found) return;
+  const { client, service } = found;
+  await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, service, catalog })));
 }

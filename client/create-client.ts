@@ -1,6 +1,5 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
-import type { Client } from '@temporalio/client';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load-config.js';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
@@ -32,14 +31,14 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
   const catalog = await openCatalog(config.catalog);
   const store = await openArtifactStore(config.store);
   let connection: ReturnType<typeof connectTemporal> | undefined;
-  const temporal = async (): Promise<Client> => {
+  const temporal: ClientParts['temporal'] = () => {
     connection ??= connectTemporal(config, {
       ...(options.address !== undefined && { address: options.address }),
     });
     connection.catch(() => {
       connection = undefined;
     });
-    return (await connection).client;
+    return connection;
   };
   const parts: ClientParts = { config, catalog, store, temporal };
 

@@ -29,7 +29,7 @@ export async function dryRun(
   const specs = build.steps.filter((spec) => names.includes(spec.name));
   let plan: RunPlan | undefined;
   if (names.length > 0) {
-    const client = await temporal();
+    const { client } = await temporal();
     const request: PlanRequest = { specs };
     plan = await client.workflow
       .execute<(request: PlanRequest) => Promise<RunPlan>>(dryRunWorkflow, {

@@ -12,11 +12,19 @@ type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingA
 /** Time a run may be in the catalog before the service must know it. */
 const startGraceMs = 30_000;
 
+export type ReconcileOptions = {
+  readonly temporal: Client;
+  /** Id of the client's namespace. A run of another one is left as it is. */
+  readonly service: string | undefined;
+  readonly catalog: Catalog;
+};
+
 /** Brings the catalog's rows of an open run in line with what Temporal says of it, also when another tool ended the run. */
 export async function reconcileRun(
   run: RunRecord,
-  { temporal, catalog }: { readonly temporal: Client; readonly catalog: Catalog },
+  { temporal, service, catalog }: ReconcileOptions,
 ): Promise<void> {
+  if (run.service !== undefined && service !== undefined && run.service !== service) return;
   const handle = temporal.workflow.getHandle(run.id);
   const described = await handle.describe().catch(ignoreUnknown);
   if (!described) {

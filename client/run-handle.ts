@@ -23,7 +23,7 @@ const grpcNotFound = 5;
 
 export function runHandle(id: string, parts: ClientParts): RunHandle {
   const { catalog, store, config, temporal } = parts;
-  const workflow = async (): Promise<WorkflowHandle> => (await temporal()).workflow.getHandle(id);
+  const workflow = async (): Promise<WorkflowHandle> => (await temporal()).client.workflow.getHandle(id);
   const isOpen = async () => {
     const run = await catalog.run(id);
     return run !== undefined && !isClosed(run.status);
@@ -70,7 +70,7 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
       }
     },
     async cancel({ reason = '', by = userInfo().username } = {}) {
-      const { workflowService, options } = await temporal();
+      const { workflowService, options } = (await temporal()).client;
       try {
         await workflowService.requestCancelWorkflowExecution({
           namespace: options.namespace,

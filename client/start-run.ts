@@ -30,7 +30,7 @@ export async function startRun(
   const { tags = {} } = options;
   const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
   const request: RunRequest = { run, pipeline: name, input, build: build.id, queue: config.queue, tags };
-  const client = await temporal();
+  const { client, service } = await temporal();
   await client.workflow.start(name, {
     workflowId: run,
     taskQueue: workflowQueue(config.queue, build.id),
@@ -53,6 +53,7 @@ export async function startRun(
     input,
     tags,
     startedAt: new Date().toISOString(),
+    ...(service !== undefined && { service }),
   });
   return runHandle(run, parts) as RunHandle<never>;
 }

@@ -17,6 +17,8 @@ export type TemporalConnection = AsyncDisposable & {
   readonly address: string;
   readonly connection: Connection;
   readonly client: Client;
+  /** Id of the namespace, as no other service or namespace has it; undefined where it may not be asked for. */
+  readonly service: string | undefined;
 };
 
 /**
@@ -41,9 +43,13 @@ export async function connectTemporal(
   });
   try {
     await abortable(connection.ensureConnected(), signal);
-    await checkNamespace(connection, { namespace: config.temporal.namespace, deadline, signal });
+    const service = await checkNamespace(connection, {
+      namespace: config.temporal.namespace,
+      deadline,
+      signal,
+    });
     const client = new temporal.Client({ connection, namespace: config.temporal.namespace });
-    return { address, connection, client, [Symbol.asyncDispose]: () => connection.close() };
+    return { address, connection, client, service, [Symbol.asyncDispose]: () => connection.close() };
   } catch (error) {
     await connection.close();
     signal?.throwIfAborted();
@@ -95,14 +101,16 @@ function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promis
 async function checkNamespace(
   connection: Connection,
   { namespace, deadline, signal }: { namespace: string; deadline: number; signal: AbortSignal | undefined },
-): Promise<void> {
+): Promise<string | undefined> {
   try {
     const asked = connection.withDeadline(deadline, () =>
       connection.workflowService.describeNamespace({ namespace }),
     );
-    await abortable(asked, signal);
+    const { namespaceInfo } = await abortable(asked, signal);
+    return namespaceInfo?.id ?? undefined;
   } catch (error) {
     // A key may be allowed to run workflows and not to describe the namespace.
     if (grpcStatus(error) !== grpcCode.permissionDenied) throw error;
+    return undefined;
   }
 }

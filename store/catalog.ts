@@ -34,6 +34,8 @@ export type RunRecord = {
   readonly pipeline: string;
   readonly build: string;
   readonly queue: string;
+  /** Id of the Temporal namespace it runs in: no other one may say what became of it. */
+  readonly service?: string;
   readonly status: RunStatus;
   readonly input: unknown;
   readonly tags: Readonly<Record<string, string>>;

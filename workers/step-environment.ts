@@ -15,11 +15,13 @@ import type { Catalog } from '../store/catalog.js';
 /** Puts together what the activities of this host work with. */
 export function stepEnvironment({
   config,
+  service,
   store,
   catalog,
   logger,
 }: {
   readonly config: Config;
+  readonly service: string | undefined;
   readonly store: ArtifactStore;
   readonly catalog: Catalog;
   readonly logger: Logger;
@@ -27,6 +29,7 @@ export function stepEnvironment({
   const paths = statePaths(config.stateDir);
   return {
     installation: config.installation,
+    service,
     worker: `${hostname()}:${process.pid}`,
     paths,
     store,

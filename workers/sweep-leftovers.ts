@@ -13,12 +13,18 @@ export async function sweepLeftovers(env: StepEnvironment, temporal: Client): Pr
   await sweep({
     installation: env.installation,
     logger: env.logger,
-    isLive: (run, step, attempt) => isLive(temporal, run, step, attempt),
+    // What another service's worker does on this state directory is not ours to judge.
+    isLive: async (run, step, attempt) => (await isForeign(env, run)) || isLive(temporal, run, step, attempt),
   });
   for (const { run, folder } of await env.paths.workFolders()) {
     const known = await env.catalog.run(run);
     if (known && isClosed(known.status)) await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function isForeign({ catalog, service }: StepEnvironment, run: string): Promise<boolean> {
+  const known = await catalog.run(run);
+  return known?.service !== undefined && service !== undefined && known.service !== service;
 }
 
 /** Temporal's word: the run is open and this attempt of the step is the current one. */

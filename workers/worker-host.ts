@@ -1,15 +1,15 @@
 import { NativeConnection, Worker } from '@temporalio/worker';
-import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { createOwnActivities } from '../activities/own-activities.js';
 import { createRunStep } from '../activities/run-step.js';
+import type { ReconcileOptions } from '../client/reconcile.js';
 import { reconcileRun } from '../client/reconcile.js';
 import { ensureSearchAttributes } from '../client/search-attributes.js';
 import { connectTemporal, transportOptions } from '../client/temporal-connection.js';
 import type { Config } from '../config/config.js';
 import { isMillraceError } from '../sdk/errors.js';
 import { stepQueue } from '../sdk/protocol/names.js';
-import type { BuildRecord, Catalog } from '../store/catalog.js';
+import type { BuildRecord } from '../store/catalog.js';
 import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
 import { buildProject } from './build/build-project.js';
@@ -65,10 +65,10 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   installTemporalRuntime(logger);
   const catalog = releasers.use(await openCatalog(config.catalog));
   const store = await openArtifactStore(config.store);
-  const env = stepEnvironment({ config, store, catalog, logger });
-  releasers.use(env.projector);
   const temporal = await connectTemporal(config, { address });
   releasers.defer(() => temporal.connection.close());
+  const env = stepEnvironment({ config, service: temporal.service, store, catalog, logger });
+  releasers.use(env.projector);
   const warning = await ensureSearchAttributes(temporal.connection, config.temporal.namespace);
   if (warning !== undefined) logger.warn(warning);
   const connection = await NativeConnection.connect(transportOptions(config, address));
@@ -107,7 +107,12 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   if (build === 'watch')
     background.use(watchProject(config.projectDir, watched, () => rebuild().catch(keepOnError)));
   const refresh = () =>
-    reconcileOpenRuns(config.queue, { catalog, temporal: temporal.client, logger }).then(builds.refresh);
+    reconcileOpenRuns(config.queue, {
+      catalog,
+      temporal: temporal.client,
+      service: temporal.service,
+      logger,
+    }).then(builds.refresh);
   background.use(repeat(reconcileMs, refresh, logger));
   background.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
 
@@ -139,15 +144,11 @@ function stopOnce(stop: () => Promise<void>): () => Promise<void> {
 
 async function reconcileOpenRuns(
   queue: string,
-  {
-    catalog,
-    temporal,
-    logger,
-  }: { readonly catalog: Catalog; readonly temporal: Client; readonly logger: Logger },
+  { logger, ...options }: ReconcileOptions & { readonly logger: Logger },
 ): Promise<void> {
-  for (const run of await catalog.openRuns(queue)) {
+  for (const run of await options.catalog.openRuns(queue)) {
     try {
-      await reconcileRun(run, { temporal, catalog });
+      await reconcileRun(run, options);
     } catch (error) {
       if (!isMillraceError(error)) logger.warn({ err: error, run: run.id }, 'could not reconcile the run');
     }

@@ -23,6 +23,7 @@ export type CatalogTables = {
     pipeline: string;
     build: string;
     queue: string;
+    service: string | null;
     status: RunStatus;
     input: Json | null;
     parent_run: string | null;

@@ -26,6 +26,7 @@ export const firstTables: Migration = {
       .addColumn('pipeline', 'text', (column) => column.notNull())
       .addColumn('build', 'text', (column) => column.notNull())
       .addColumn('queue', 'text', (column) => column.notNull())
+      .addColumn('service', 'text')
       .addColumn('status', 'text', (column) => column.notNull())
       .addColumn('input', 'text')
       .addColumn('parent_run', 'text')

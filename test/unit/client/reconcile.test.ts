@@ -64,7 +64,8 @@ async function openRun(run: Partial<RunRecord> = {}) {
     attempts: [anAttempt()],
   });
   await catalog.openApproval(anApproval());
-  const reconcile = (service: Service) => reconcileRun(record, { temporal: temporal(service), catalog });
+  const reconcile = (service: Service) =>
+    reconcileRun(record, { temporal: temporal(service), service: 'here', catalog });
   const step = async (path = 'train') => (await catalog.steps('run-1')).find((each) => each.path === path);
   const attempts = async () => (await catalog.attempts('run-1')).map(({ status }) => status);
   return { catalog, reconcile, step, attempts, run: () => catalog.run('run-1') };
@@ -115,6 +116,17 @@ test('a run the service has never heard of is given time to appear, and is then 
     failure: { code: 'RUN_FAILED', what: 'The Temporal service does not know this run.' },
   });
   expect(await old.step()).toMatchObject({ status: 'lost' });
+});
+
+test('what another service or namespace runs is not judged by this one', async () => {
+  const error = new WorkflowNotFoundError('not found', 'run-1', undefined);
+  const startedAt = new Date(Date.now() - 60_000).toISOString();
+  const elsewhere = await openRun({ startedAt, service: 'elsewhere' });
+  await elsewhere.reconcile({ error });
+  expect(await elsewhere.run()).toMatchObject({ status: 'running', service: 'elsewhere' });
+  const ours = await openRun({ startedAt, service: 'here' });
+  await ours.reconcile({ error });
+  expect(await ours.run()).toMatchObject({ status: 'terminated' });
 });
 
 test('an unreachable service closes nothing and is said to be', async () => {
