@@ -1,4 +1,6 @@
 import { text } from 'node:stream/consumers';
+import type { z } from 'zod';
+import { artifactKindOf } from '../sdk/artifact.js';
 import { InvalidInput, UnknownPipeline } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import type { PipelineDefinition } from '../sdk/pipeline.js';
@@ -38,7 +40,22 @@ export function checkInput(definition: PipelineDefinition, input: unknown): void
   const problems = inputProblems(parsed.error);
   throw new InvalidInput(`The input of pipeline \`${definition.name}\` is wrong: ${problems.join('; ')}.`, {
     fields: { problems },
-    hint: 'Nothing was started.',
+    hint: [...artifactHints(definition, parsed.error.issues), 'Nothing was started.'].join(' '),
+  });
+}
+
+/** A file is given otherwise than people try first. */
+function artifactHints({ input }: PipelineDefinition, issues: z.ZodError['issues']): readonly string[] {
+  const shape = (input as z.ZodObject).shape as Record<string, z.ZodType> | undefined;
+  const fields = new Set(issues.map(({ path }) => String(path[0] ?? '')));
+  return [...fields].flatMap((field) => {
+    const schema = shape?.[field];
+    const kind = schema && artifactKindOf(schema);
+    return kind
+      ? [
+          `\`${field}\` is a ${kind}: give it as \`--input ${field}=@PATH\`, or as what client.upload(path) returns.`,
+        ]
+      : [];
   });
 }
 

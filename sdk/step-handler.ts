@@ -29,7 +29,7 @@ export type StepContext<O = Record<string, unknown>> = {
   readonly attempt: number;
   /** Path to write each artifact output to. */
   readonly out: { readonly [P in ArtifactKeys<O>]: string };
-  /** Folder that outlives the attempt. */
+  /** Folder that outlives the attempt in a container or process; inside the worker it goes with it. */
   readonly checkpoint: string;
   readonly log: StepLog;
   /** Aborts when the run is cancelled or the attempt times out. */

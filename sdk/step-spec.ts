@@ -67,6 +67,13 @@ export function specOf(
 ): UnresolvedStepSpec {
   checkName(options.name, 'step');
   const { name, resources = {}, retry = {} } = options;
+  const unknown = Object.keys(options).find((option) => !knownOptions.includes(option));
+  refuse(
+    unknown !== undefined,
+    name,
+    `has the unknown option \`${unknown}\``,
+    `Its options: ${knownOptions.join(', ')}.`,
+  );
   const where = (option: string) => `${option}\` of step \`${name}`;
   const command = 'command' in options ? options.command : undefined;
   const asked = 'isolation' in options ? options.isolation : undefined;
@@ -187,6 +194,10 @@ export function specOf(
     source: 'source' in options ? options.source : undefined,
   };
 }
+
+const knownOptions: readonly string[] = [
+  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'version', 'image', 'source', 'command', 'isolation', 'inline',
+]; // prettier-ignore
 
 function outputFields(output: z.ZodObject, step: string): Pick<StepSpec, 'artifacts' | 'values'> {
   const artifacts: OutputField[] = [];

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isMillraceError } from '../../sdk/errors.js';
 import type { MillraceClient, RunHandle } from '../../client/client.js';
 import { createClient } from '../../client/create-client.js';
 import type { RunView } from '../../client/views.js';
@@ -103,7 +104,13 @@ async function followWithDecisions(handle: RunHandle, options: Following): Promi
     output.say('');
     const given = answer ?? (output.interactive ? await askDecision(approval.gate, output) : undefined);
     if (!given) return view;
-    await handle.decide(approval.gate, given);
+    try {
+      await handle.decide(approval.gate, given);
+    } catch (error) {
+      // Somebody else was quicker: what they decided counts, and the run is followed on.
+      if (!isMillraceError(error) || !['UNKNOWN_GATE', 'DECISION_REFUSED'].includes(error.code)) throw error;
+      output.note(`The gate was decided elsewhere meanwhile: ${error.message}`);
+    }
     answered.add(approval.gate);
   }
 }

@@ -148,6 +148,7 @@ describeWith({ temporal: true }, 'the millrace command', () => {
   test.each([
     [['run', 'relase', '--input', '{}'], 2, 'UNKNOWN_PIPELINE', 'Did you mean `release`?'],
     [['run', 'release', '--input', '{"csv": 1}'], 2, 'INVALID_INPUT', '`csv`'],
+    [['run', 'release', '--input', 'csv=table.csv'], 2, 'INVALID_INPUT', '--input csv=@PATH'],
     [['run', 'release', '--input', 'csv=@./nowhere.csv'], 2, undefined, 'nowhere.csv'],
     [['show', 'nothing-like-it'], undefined, 'UNKNOWN_RUN', 'nothing-like-it'],
     [['models', 'nobody'], undefined, 'UNKNOWN_MODEL', 'nobody'],

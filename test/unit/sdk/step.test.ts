@@ -155,6 +155,7 @@ describe('a step', () => {
   it.each([
     ['a command too', { command: ['a'] }, 'has a `command` and a function. Keep one of the two.'],
     ['inline and isolation', { inline: true, isolation: 'none' }, 'has `inline` and `isolation`. An inline step runs in the worker'],
+    ['an option nobody knows', { imag: 'x' }, 'has the unknown option `imag`. Its options: name, input, output,'],
     ['an isolation nobody knows', { isolation: 'vm' }, 'has the unknown isolation "vm". Use one of container, process, none.'],
   ])('as a function is refused with %s', (_, options, words) => {
     expect(() => specOf(options, () => ({}))).toThrow(DefinitionInvalid);
