@@ -52,7 +52,7 @@ test('wrong input is refused with path and reason of each field', () => {
   const check = () => checkInput(definition, { csv: '/data/rows.csv', minAuc: 2 });
   expect(check).toThrow(InvalidInput);
   expect(check).toThrow(
-    /^The input of pipeline `credit` is wrong: `csv`: .+; `minAuc`: .+<=1\. Nothing was started\.$/,
+    /^The input of pipeline `credit` is wrong: `csv`: .+; `minAuc`: .+<=1\. `csv` is a dataset: give it as `--input csv=@PATH`, or as what client\.upload\(path\) returns\. Nothing was started\.$/,
   );
 });
 
