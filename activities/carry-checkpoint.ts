@@ -1,5 +1,6 @@
-import { readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { readdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import { removeTree } from './remove-tree.js';
 import { contract } from '../sdk/step-contract.js';
 
 /**
@@ -8,9 +9,9 @@ import { contract } from '../sdk/step-contract.js';
  */
 export async function keepCheckpoint(folder: string): Promise<void> {
   const kept = await readdir(path.join(folder, contract.checkpoint)).catch(() => []);
-  if (kept.length === 0) return rm(folder, { recursive: true, force: true });
+  if (kept.length === 0) return removeTree(folder);
   for (const name of await readdir(folder)) {
-    if (name !== contract.checkpoint) await rm(path.join(folder, name), { recursive: true, force: true });
+    if (name !== contract.checkpoint) await removeTree(path.join(folder, name));
   }
 }
 
@@ -33,6 +34,6 @@ export async function forgetStep(folder: string): Promise<void> {
   const ended = (await readdir(step).catch(() => [])).filter(
     (name) => Number(name) <= Number(path.basename(folder)),
   );
-  for (const name of ended) await rm(path.join(step, name), { recursive: true, force: true });
+  for (const name of ended) await removeTree(path.join(step, name));
   for (const empty of [step, path.dirname(step)]) await rmdir(empty).catch(() => undefined);
 }

@@ -8,6 +8,7 @@ import { DiskLimit, OutOfMemory, StepFailed, StepTimeout } from '../sdk/errors.j
 import { formatBytes } from '../sdk/bytes.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
+import { endEarlierAttempts } from './executors/sweep.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
 import type { Attempt } from './attempt.js';
@@ -17,7 +18,7 @@ import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
-import { checkedOutput, readValues, storeArtifacts } from './step-outputs.js';
+import { checkedOutput, digestsOf, readValues, storeArtifacts } from './step-outputs.js';
 
 type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
 
@@ -39,7 +40,14 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log });
     const values = await readValues({ spec, output: definition.output }, folder);
-    const artifacts = await storeArtifacts({ spec, folder, values, store: env.store, signal });
+    const artifacts = await storeArtifacts({
+      spec,
+      folder,
+      values,
+      store: env.store,
+      signal,
+      given: digestsOf(attempt.input),
+    });
     return checkedOutput(definition, { ...values, ...artifacts });
   } finally {
     release();
@@ -56,6 +64,7 @@ async function prepare(
   const inDocker = task.executor === 'docker';
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  if (attempt > 1) await endEarlierAttempts({ installation: env.installation, run, step, attempt });
   await takeCheckpoint(folder);
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
   await layOutFolder({ folder, input, mode: inDocker ? 'link' : 'copy', store: env.store, signal });

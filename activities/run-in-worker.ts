@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { isMillraceError, StepFailed, StepTimeout } from '../sdk/errors.js';
@@ -13,9 +13,10 @@ import type { Attempt } from './attempt.js';
 import type { SecretMask } from './mask-secrets.js';
 import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
+import { removeTree } from './remove-tree.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutInputs } from './step-folder.js';
-import { checkedOutput, storeArtifacts } from './step-outputs.js';
+import { checkedOutput, digestsOf, storeArtifacts } from './step-outputs.js';
 
 /** Isolation none and inline: the function runs here. A folder is made only when artifacts or secrets need one. */
 export async function runInWorker({
@@ -52,7 +53,9 @@ export async function runInWorker({
     signal,
     onWait: (detail) => report.queued(detail),
   });
-  const timeout = AbortSignal.timeout(Math.min(spec.timeoutMs, 2 ** 31 - 1));
+  // Not AbortSignal.timeout, which holds what listens to it until its time is over.
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), Math.min(spec.timeoutMs, 2 ** 31 - 1));
   try {
     if (spec.isolation !== 'inline') report.running();
     if (hasArtifacts(input))
@@ -70,10 +73,10 @@ export async function runInWorker({
         emit,
         log,
         mask,
-        signal: AbortSignal.any([signal, timeout]),
+        signal: AbortSignal.any([signal, timeout.signal]),
       }),
       aborted(
-        timeout,
+        timeout.signal,
         () =>
           new StepTimeout(`Step \`${spec.name}\` ran longer than its limit of ${spec.timeoutMs} ms.`, {
             hint: 'Raise its `timeout`.',
@@ -84,12 +87,21 @@ export async function runInWorker({
     const artifacts =
       spec.artifacts.length === 0
         ? {}
-        : await storeArtifacts({ spec, folder, values, moved, store: env.store, signal });
+        : await storeArtifacts({
+            spec,
+            folder,
+            values,
+            moved,
+            store: env.store,
+            signal,
+            given: digestsOf(input),
+          });
     return checkedOutput(definition, { ...values, ...artifacts });
   } finally {
+    clearTimeout(timer);
     release();
     if (log.length > 0) await writeLog(env.paths.attemptLog(run, step, attempt), log);
-    if (made) await rm(folder, { recursive: true, force: true });
+    if (made) await removeTree(folder);
   }
 }
 

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { AttemptSuperseded, InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
+import { checkSize } from '../sdk/check-size.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
@@ -39,6 +40,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
       const output = await run({ task, attempt, definition, input, report, mask, signal, env });
+      checkSize(output, `The output of step \`${task.spec.name}\``, place);
       // A superseded or cancelled attempt must not commit.
       signal.throwIfAborted();
       await report.completed(output, edges(task, output));

@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { ArtifactRef } from '../sdk/artifact.js';
-import { isArtifactRef } from '../sdk/artifact.js';
+import { isArtifactRef, walkArtifacts } from '../sdk/artifact.js';
 import { placeholders } from '../sdk/command-template.js';
 import { StepOutputInvalid, StepOutputMissing, UnsafeOutput } from '../sdk/errors.js';
+import { largestValue } from '../sdk/check-size.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { contract } from '../sdk/step-contract.js';
 import type { StepSpec } from '../sdk/step-spec.js';
@@ -21,6 +22,8 @@ export type OutputsOptions = {
   readonly moved?: Readonly<Record<string, string>>;
   readonly store: ArtifactStore;
   readonly signal: AbortSignal;
+  /** Digests of the step's input artifacts. Default: none. */
+  readonly given?: ReadonlySet<string>;
 };
 
 /** Stores each declared artifact. @throws StepOutputMissing, UnsafeOutput */
@@ -31,6 +34,7 @@ export async function storeArtifacts({
   moved = {},
   store,
   signal,
+  given = new Set(),
 }: OutputsOptions): Promise<Readonly<Record<string, ArtifactRef>>> {
   const stored: Record<string, ArtifactRef> = {};
   if (
@@ -43,7 +47,17 @@ export async function storeArtifacts({
   }
   for (const { name, kind, optional } of spec.artifacts) {
     // Handing on an input is making no copy of it.
-    if (isArtifactRef(values[name])) continue;
+    const value = values[name];
+    if (isArtifactRef(value)) {
+      if (given.has(value.digest)) continue;
+      throw new StepOutputInvalid(
+        `Step \`${spec.name}\` named as output \`${name}\` an artifact that is not of its input: ${value.digest}.`,
+        {
+          fields: { output: name },
+          hint: 'Write the content to out/; only an input may be handed on by its reference.',
+        },
+      );
+    }
     const made = moved[name] ?? path.join(folder, contract.outputs, name);
     if (await exists(made)) stored[name] = { $artifact: kind, ...(await store.put(made, { signal })), name };
     else if (!optional) {
@@ -112,9 +126,6 @@ async function readOutputJson(spec: StepSpec, file: string): Promise<object> {
   });
 }
 
-/** Values travel through Temporal: what is larger belongs into an artifact. */
-const largestValue = 2 ** 20;
-
 async function valueText(spec: StepSpec, file: string): Promise<string | undefined> {
   try {
     return await readStepFile(file, largestValue);
@@ -143,3 +154,10 @@ const exists = (file: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** What a step may hand on. */
+export function digestsOf(input: unknown): ReadonlySet<string> {
+  const digests = new Set<string>();
+  walkArtifacts(input, ({ digest }) => digests.add(digest));
+  return digests;
+}

@@ -3,6 +3,7 @@ import { isMillraceError, NoBuild } from '../sdk/errors.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { BuildRecord, Catalog, RunRecord } from '../store/catalog.js';
 import { reconcileRun } from './reconcile.js';
+import { isServiceAway } from './temporal-errors.js';
 import type { TemporalConnection } from './temporal-connection.js';
 
 /** What every call of a client works with. */
@@ -34,5 +35,9 @@ export async function reconcileAll(
   });
   if (!found) return;
   const { client, service } = found;
-  await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, service, catalog })));
+  try {
+    await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, service, catalog })));
+  } catch (error) {
+    if (!isServiceAway(error)) throw error;
+  }
 }

@@ -1,4 +1,5 @@
-import { isMillraceError } from '../sdk/errors.js';
+import type { Client } from '@temporalio/client';
+import { isMillraceError, NoBuild } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
 import type { PlanRequest, RunPlan } from '../sdk/protocol/messages.js';
@@ -31,12 +32,17 @@ export async function dryRun(
   if (names.length > 0) {
     const { client } = await temporal();
     const request: PlanRequest = { specs };
-    plan = await client.workflow
-      .execute<(request: PlanRequest) => Promise<RunPlan>>(dryRunWorkflow, {
-        workflowId: newRunId(`dry-run-${name}`),
-        taskQueue: workflowQueue(config.queue, build.id),
-        args: [request],
-      })
+    const queue = workflowQueue(config.queue, build.id);
+    plan = await requireWorker(client, queue)
+      .then(() =>
+        client.workflow.execute<(request: PlanRequest) => Promise<RunPlan>>(dryRunWorkflow, {
+          workflowId: newRunId(`dry-run-${name}`),
+          taskQueue: queue,
+          args: [request],
+          // A worker that dies meanwhile must not hold the caller for ever; pulling an image may take long.
+          workflowExecutionTimeout: '30 minutes',
+        }),
+      )
       .catch((error: unknown) => note(runError(error, 'dry-run')) ?? undefined);
   }
   return {
@@ -60,4 +66,25 @@ export async function dryRun(
       };
     }),
   };
+}
+
+/** A queue nobody has asked for tasks lately has no worker: a long poll lasts a minute. */
+const pollWithinMs = 90_000;
+/** TASK_QUEUE_TYPE_WORKFLOW of the service's API. */
+const workflowTasks = 1;
+
+/** @throws NoBuild when no worker serves the build */
+async function requireWorker({ workflowService, options }: Client, queue: string): Promise<void> {
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace: options.namespace,
+    taskQueue: { name: queue },
+    taskQueueType: workflowTasks,
+  });
+  const lately = pollers.some(
+    ({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1_000 < pollWithinMs,
+  );
+  if (lately) return;
+  throw new NoBuild('No worker serves the current build.', {
+    hint: 'Start `millrace dev` or `millrace worker`; a run started now would wait for one.',
+  });
 }

@@ -16,7 +16,7 @@ import type { ClientParts } from './client-parts.js';
 import { reconcileAll } from './client-parts.js';
 import { readLogs } from './read-logs.js';
 import { readView } from './read-view.js';
-import { decisionError, runError } from './temporal-errors.js';
+import { decisionError, runError, serviceError } from './temporal-errors.js';
 
 /** NOT_FOUND of gRPC. */
 const grpcNotFound = 5;
@@ -58,7 +58,7 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
       } catch (error) {
         if (error instanceof WorkflowFailedError) throw runError(error, id);
         if (error instanceof WorkflowNotFoundError) return recordedResult(id, catalog);
-        throw error;
+        throw serviceError(error);
       }
     },
     async decide(gate, { decision, by = userInfo().username, reason }) {
@@ -80,7 +80,7 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
           workflowExecution: { workflowId: id },
         });
       } catch (error) {
-        if (!isGrpcServiceError(error) || error.code !== grpcNotFound) throw error;
+        if (!isGrpcServiceError(error) || error.code !== grpcNotFound) throw serviceError(error);
         throw new UnknownRun(`No open run \`${id}\` is there to cancel.`, { run: id, cause: error });
       }
       const what = `The run was cancelled by ${by}${reason ? `: ${sentence(reason)}` : '.'}`;

@@ -1,18 +1,21 @@
-import { isDeepStrictEqual } from 'node:util';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { walkArtifacts } from '../sdk/artifact.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
+import { checkSize } from '../sdk/check-size.js';
 import { durationMs } from '../sdk/duration.js';
-import { ArtifactMissing, RunExists } from '../sdk/errors.js';
+import { ArtifactMissing, InvalidInput, RunExists } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
 import type { RunRequest } from '../sdk/protocol/messages.js';
-import { searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
+import { memoNames, searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
 import type { BuildRecord, RunRecord } from '../store/catalog.js';
 import type { RunHandle, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild } from './client-parts.js';
 import { checkInput, pipelineOfBuild } from './pipelines-of-build.js';
 import { newRunId } from './run-id.js';
+import { stableDigest } from './stable-digest.js';
+import { serviceError } from './temporal-errors.js';
 import { runHandle } from './run-handle.js';
 
 /** Starts a run, or finds the one that has this id already. */
@@ -25,25 +28,35 @@ export async function startRun(
   const { catalog, config, temporal } = parts;
   const { name, build, timeoutMs } = await accept(parts, pipeline, input);
   const run = options.runId ?? newRunId(name);
+  checkRunId(run);
   const known = await catalog.run(run);
   if (known) return sameRun(known, name, input, parts);
   const { tags = {} } = options;
   const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
   const request: RunRequest = { run, pipeline: name, input, build: build.id, queue: config.queue, tags };
   const { client, service } = await temporal();
-  await client.workflow.start(name, {
-    workflowId: run,
-    taskQueue: workflowQueue(config.queue, build.id),
-    args: [request],
-    searchAttributes: {
-      [searchAttributes.pipeline]: [name],
-      [searchAttributes.status]: ['running'],
-      [searchAttributes.build]: [build.id],
-    },
-    workflowIdReusePolicy: 'REJECT_DUPLICATE',
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    ...(timeout !== undefined && { workflowExecutionTimeout: timeout }),
-  });
+  const inputDigest = stableDigest(input);
+  try {
+    await client.workflow.start(name, {
+      workflowId: run,
+      taskQueue: workflowQueue(config.queue, build.id),
+      args: [request],
+      memo: { [memoNames.input]: inputDigest },
+      searchAttributes: {
+        [searchAttributes.pipeline]: [name],
+        [searchAttributes.status]: ['running'],
+        [searchAttributes.build]: [build.id],
+      },
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      workflowIdConflictPolicy: 'FAIL',
+      ...(timeout !== undefined && { workflowExecutionTimeout: timeout }),
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw serviceError(error);
+    // Another start with this id was quicker, or the catalog never heard of it: the service knows what it began with.
+    const { memo, type } = await client.workflow.getHandle(run).describe();
+    if (type !== name || memo?.[memoNames.input] !== inputDigest) throw runExists(run, type);
+  }
   await catalog.insertRun({
     id: run,
     pipeline: name,
@@ -69,6 +82,7 @@ export async function accept(
   const build = await currentBuild(parts);
   const definition = await pipelineOfBuild(name, { build, store, projectDir: config.projectDir });
   checkInput(definition, input);
+  checkSize(input, `The input of pipeline \`${name}\``);
   const missing: ArtifactRef[] = [];
   const refs: ArtifactRef[] = [];
   walkArtifacts(input, (ref) => refs.push(ref));
@@ -82,14 +96,23 @@ export async function accept(
   return { name, build, timeoutMs: definition.timeoutMs };
 }
 
-/** As it is after a way through Temporal and the catalog: without what JSON does not hold. */
-const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
-
 function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: ClientParts): RunHandle<never> {
-  if (known.pipeline === pipeline && isDeepStrictEqual(known.input, asJson(input)))
-    return runHandle(known.id, parts) as RunHandle<never>;
-  throw new RunExists(`A run \`${known.id}\` exists already, of ${known.pipeline} with another input.`, {
-    run: known.id,
+  if (known.pipeline !== pipeline || stableDigest(known.input) !== stableDigest(input)) {
+    throw runExists(known.id, known.pipeline);
+  }
+  return runHandle(known.id, parts) as RunHandle<never>;
+}
+
+const runExists = (run: string, pipeline: string): RunExists =>
+  new RunExists(`A run \`${run}\` exists already, of ${pipeline} with another input.`, {
+    run,
     hint: 'Choose another run id.',
+  });
+
+/** A run id stands in file names and container labels. @throws InvalidInput */
+function checkRunId(run: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(run)) return;
+  throw new InvalidInput(`${JSON.stringify(run.slice(0, 140))} cannot be a run id.`, {
+    hint: 'Use letters, digits, ., _ and -, 128 at most.',
   });
 }

@@ -1,12 +1,30 @@
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
-import { RunCancelled, RunFailed, RunTimeout, UnknownGate } from '../sdk/errors.js';
+import { RunCancelled, RunFailed, RunTimeout, TemporalUnavailable, UnknownGate } from '../sdk/errors.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
 import { fromFailureInfo } from '../sdk/protocol/failure.js';
 
+/** UNAVAILABLE and DEADLINE_EXCEEDED of gRPC. */
+const awayCodes: ReadonlySet<unknown> = new Set([14, 4]);
+
+/** Whether a call failed for want of an answer: the service was stopped or cannot be reached any more. */
+export function isServiceAway(error: unknown): boolean {
+  const { code, cause } = (error ?? {}) as { readonly code?: unknown; readonly cause?: unknown };
+  return awayCodes.has(code) || (cause !== undefined && cause !== error && isServiceAway(cause));
+}
+
+/** A call that got no answer as one of our errors; any other error as it is. */
+export const serviceError = (error: unknown): unknown =>
+  isServiceAway(error)
+    ? new TemporalUnavailable('The Temporal service does not answer any more.', {
+        hint: 'Start it again, or check the network; runs go on where they were.',
+        cause: error,
+      })
+    : error;
+
 /** What ended a run, as the error its author threw or Temporal's verdict. */
 export function runError(error: unknown, run: string): unknown {
-  if (!(error instanceof WorkflowFailedError)) return error;
+  if (!(error instanceof WorkflowFailedError)) return serviceError(error);
   const { cause } = error;
   if (cause instanceof CancelledFailure) return new RunCancelled('The run was cancelled.', { run });
   if (cause instanceof TerminatedFailure)
@@ -24,7 +42,7 @@ export function decisionError(error: unknown, run: string, gate: string): unknow
   if (error instanceof WorkflowUpdateFailedError) return typed(error.cause, run) ?? error;
   if (error instanceof WorkflowNotFoundError)
     return new UnknownGate(`Gate \`${gate}\` waits no more: the run has ended.`, { run });
-  return error;
+  return serviceError(error);
 }
 
 function typed(cause: unknown, run: string): unknown {

@@ -144,6 +144,8 @@ export class StepOutputMissing extends defineError('STEP_OUTPUT_MISSING') {}
 export class StepOutputInvalid extends defineError('STEP_OUTPUT_INVALID') {}
 /** An output or upload holds something that cannot be stored: a link leading outside, a socket, a device. */
 export class UnsafeOutput extends defineError('UNSAFE_OUTPUT') {}
+/** A JSON value is too large to travel through Temporal. */
+export class ValueTooLarge extends defineError('VALUE_TOO_LARGE') {}
 export class StepTimeout extends defineError('STEP_TIMEOUT') {}
 export class OutOfMemory extends defineError('OUT_OF_MEMORY') {}
 export class DiskLimit extends defineError('DISK_LIMIT') {}

@@ -1,8 +1,8 @@
-import { rm } from 'node:fs/promises';
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { sweep } from '../activities/executors/sweep.js';
 import { isClosed } from '../sdk/states.js';
+import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
 
 /**
@@ -18,7 +18,7 @@ export async function sweepLeftovers(env: StepEnvironment, temporal: Client): Pr
   });
   for (const { run, folder } of await env.paths.workFolders()) {
     const known = await env.catalog.run(run);
-    if (known && isClosed(known.status)) await rm(folder, { recursive: true, force: true });
+    if (known && isClosed(known.status)) await removeTree(folder);
   }
 }
 

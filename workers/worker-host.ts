@@ -62,6 +62,8 @@ export async function startWorkerHost(options: WorkerHostOptions): Promise<Worke
 
 async function start(options: WorkerHostOptions, releasers: Releasers): Promise<WorkerHost> {
   const { config, address, logger, build = 'once', onBuild } = options;
+  // Containers run as another user than root: a stricter mask would hide their input from them. Secrets set modes of their own.
+  if (process.getuid?.() === 0) process.umask(0o022);
   installTemporalRuntime(logger);
   const catalog = releasers.use(await openCatalog(config.catalog));
   const store = await openArtifactStore(config.store);

@@ -7,6 +7,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
+import { checkSize } from '../sdk/check-size.js';
 import { InvalidInput } from '../sdk/errors.js';
 import type { Pipeline, PipelineDefinition } from '../sdk/pipeline.js';
 import { PIPELINE } from '../sdk/pipeline.js';
@@ -54,6 +55,7 @@ export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => P
     try {
       await open(request, record);
       const output = await definition.body(checkedInput(definition, request));
+      checkSize(output ?? null, `The output of pipeline \`${request.pipeline}\``, { run: request.run });
       await close('completed', { output: output ?? null });
       return output;
     } catch (thrown) {

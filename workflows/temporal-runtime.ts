@@ -12,6 +12,7 @@ import { ApprovalExpired, ApprovalRejected, GateFailed, UnknownStep } from '../s
 import { describeCheck, judge } from '../sdk/gate.js';
 import type { PipelineRuntime } from '../sdk/runtime.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
+import { checkSize } from '../sdk/check-size.js';
 import { durationMs } from '../sdk/duration.js';
 import type {
   CloseApproval,
@@ -98,6 +99,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
       const spec = specOf(name);
       if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
       return call(name, 'step', async (path) => {
+        checkSize(input, `The input of step \`${name}\``, { run, step: path });
         const plan = state().plan;
         const image = plan?.images[name];
         const task: StepTask = {
@@ -117,7 +119,8 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
     },
 
     pipeline: (definition, input) =>
-      call(definition.name, 'pipeline', (path) => {
+      call(definition.name, 'pipeline', async (path) => {
+        checkSize(input, `The input of pipeline \`${definition.name}\``, { run, step: path });
         const child = `${run}.${path}`;
         const attributes = {
           [searchAttributes.pipeline]: [definition.name],
@@ -149,6 +152,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
 
     gate: (name, checks, { evidence = null, onFail = 'throw' }) =>
       call(name, 'gate', async (path) => {
+        checkSize(evidence, `The evidence of gate \`${name}\``, { run, step: path });
         const outcome = judge(name, checks);
         await recording[activityNames.recordGate]({ run, path, outcome, evidence });
         if (outcome.outcome === 'fail' && onFail === 'throw') {
@@ -170,6 +174,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
       call(name, 'approval', async (path) => {
         const withinMs =
           within === undefined ? undefined : durationMs(within, `within\` of approval \`${name}`);
+        checkSize(evidence, `The evidence of approval \`${name}\``, { run, step: path });
         const until = withinMs === undefined ? undefined : new Date(Date.now() + withinMs).toISOString();
         // The gate takes answers before it is recorded as open, so that nobody sees one that refuses them.
         const [decision] = await Promise.all([
@@ -201,9 +206,10 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
       }),
 
     register: (name, { model, metrics = {}, evidence = null }) =>
-      call('register', 'register', (path) =>
-        effects[activityNames.register]({ run, path, name, model, metrics, evidence }),
-      ),
+      call('register', 'register', async (path) => {
+        checkSize({ metrics, evidence }, `The evidence of \`${name}\``, { run, step: path });
+        return effects[activityNames.register]({ run, path, name, model, metrics, evidence });
+      }),
 
     promote: (version, { alias = 'champion' }) =>
       call('promote', 'promote', (path) => effects[activityNames.promote]({ run, path, version, alias })),

@@ -165,8 +165,13 @@ async function runToEnd({ container, execution, log, signal }: Started): Promise
   try {
     const waited = container.wait() as Promise<{ readonly StatusCode: number }>;
     // Rejects where the log cannot be written: nothing would be known of a program that goes on.
-    await Promise.race([waited, drained.then(() => waited)]);
-    const { StatusCode: exitCode } = await waited;
+    const ended = await Promise.race([waited, drained.then(() => waited), limits.unanswered]);
+    if (!ended)
+      return {
+        ...notStarted(limits.reason() ?? 'cancelled'),
+        durationMs: Math.round(performance.now() - from),
+      };
+    const { StatusCode: exitCode } = ended;
     const durationMs = Math.round(performance.now() - from);
     await Promise.race([drained, pause(drainWithinMs, undefined, { ref: false })]);
     const outOfMemory = exitCode !== 0 && (await container.inspect()).State.OOMKilled;
@@ -251,7 +256,7 @@ const notStarted = (reason: ExecutionEnd['reason']): ExecutionEnd => ({
 async function removeContainer(container: Docker.Container): Promise<void> {
   for (let attempt = 1; attempt <= 3; attempt += 1) {
     try {
-      await container.remove({ force: true, v: true });
+      await container.remove({ force: true, v: true, abortSignal: AbortSignal.timeout(15_000) });
       return;
     } catch (error) {
       if (statusOf(error) === 404) return;

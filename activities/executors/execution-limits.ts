@@ -5,9 +5,11 @@ export type StopReason = Exclude<ExecutionEnd['reason'], 'exited'>;
 /** Watches over one program and stops it when it may not go on. The first reason counts. */
 export type ExecutionLimits = {
   reason(): StopReason | undefined;
+  /** Resolves when a program that was killed has still not ended a while after: whoever runs it does not answer. */
+  readonly unanswered: Promise<void>;
   /** Stops the program for a reason found elsewhere, at once. */
   kill(reason: StopReason): void;
-  /** Ends the watch. A disk limit passed since the last look is found here: true when it was. */
+  /** Ends the watch. A disk limit passed since the last look is found here. */
   close(): Promise<void>;
 };
 
@@ -25,6 +27,7 @@ export type LimitsOptions = {
 };
 
 const diskIntervalMs = 1_000;
+const unansweredMs = 20_000;
 const longestTimer = 2 ** 31 - 1;
 
 /** Starts watching: time and cancellation end a program with SIGTERM first, a full disk with SIGKILL. */
@@ -39,11 +42,19 @@ export function watchLimits({
   let reason: StopReason | undefined;
   let closed = false;
   let force: NodeJS.Timeout | undefined;
+  let given: NodeJS.Timeout | undefined;
+  let giveUp: () => void = () => undefined;
+  const unanswered = new Promise<void>((resolve) => (giveUp = resolve));
+  const sendKill = () => {
+    void send('SIGKILL');
+    given = setTimeout(giveUp, unansweredMs);
+  };
   const stop = (why: StopReason, first: 'SIGTERM' | 'SIGKILL') => {
     if (reason !== undefined || closed) return;
     reason = why;
+    if (first === 'SIGKILL') return sendKill();
     void send(first);
-    if (first === 'SIGTERM') force = setTimeout(() => void send('SIGKILL'), graceMs);
+    force = setTimeout(sendKill, graceMs);
   };
   const onAbort = () => stop('cancelled', 'SIGTERM');
   const time = setTimeout(() => stop('timeout', 'SIGTERM'), Math.min(timeoutMs, longestTimer));
@@ -56,11 +67,12 @@ export function watchLimits({
   if (signal.aborted) onAbort();
   return {
     reason: () => reason,
+    unanswered,
     kill: (why) => stop(why, 'SIGKILL'),
     async close() {
       if (closed) return;
       closed = true;
-      for (const timer of [time, next, force]) clearTimeout(timer);
+      for (const timer of [time, next, force, given]) clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
       // What a short program wrote between two looks counts as well.
       if (reason === undefined && (await usage()) > disk) reason = 'disk-limit';

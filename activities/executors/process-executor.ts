@@ -5,6 +5,7 @@ import { constants, homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { removeTree } from '../remove-tree.js';
 import { contract } from '../../sdk/step-contract.js';
 import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
@@ -80,7 +81,7 @@ async function execute({ execution, env, share }: Run, options: ExecuteOptions):
     await log.close();
     if (files) await rm(secretsFolder, { force: true });
     await files?.remove();
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
   }
 }
 

@@ -1,7 +1,9 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
+import type { ExecutionIdentity } from './executor.js';
 import { labelNames } from './container-options.js';
 import { connectDocker } from './docker-connection.js';
 import { statusOf } from './docker-errors.js';
@@ -48,6 +50,31 @@ export async function sweep({
       logger?.warn({ ...owner, what, err: error }, 'could not remove a leftover');
     }
   }
+}
+
+/**
+ * Ends what earlier attempts of a step left running on this host, before the next one begins: two at once would overcommit the
+ * host and write one checkpoint together.
+ */
+export async function endEarlierAttempts(
+  { installation, run, step, attempt }: Pick<ExecutionIdentity, 'installation' | 'run' | 'step' | 'attempt'>,
+  docker: Docker = connectDocker(),
+): Promise<void> {
+  const left = [...(await leftContainers(docker, installation)), ...(await leftProcesses(installation))];
+  const earlier = left.filter(
+    ({ owner }) => owner.run === run && owner.step === step && owner.attempt < attempt,
+  );
+  for (const { remove } of earlier) await Promise.resolve(remove()).catch(() => undefined);
+  // Killed is not yet gone: a process may still write.
+  for (
+    let look = 0;
+    look < 50 &&
+    (await leftProcesses(installation)).some(
+      ({ owner }) => owner.run === run && owner.step === step && owner.attempt < attempt,
+    );
+    look += 1
+  )
+    await pause(100);
 }
 
 type Owner = { readonly run: string; readonly step: string; readonly attempt: number };

@@ -1,11 +1,14 @@
 /** Names and shapes that workflows, activities, workers and clients share across Temporal. Changing one breaks open runs. */
 
-/** Memo and search attributes of a run's workflow. */
+/** Search attributes of a run's workflow. */
 export const searchAttributes = {
   pipeline: 'MillracePipeline',
   status: 'MillraceStatus',
   build: 'MillraceBuild',
 } as const;
+
+/** Memo of a run's workflow: the digest of its input. */
+export const memoNames = { input: 'millrace.input' } as const;
 
 export const updates = { decide: 'millrace.decide' } as const;
 export const queries = { state: 'millrace.state' } as const;

@@ -47,7 +47,7 @@ export function mergeStep(
 
 /** An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. */
 export const mergeAttempt = (stored: AttemptRecord | undefined, incoming: AttemptRecord): AttemptRecord =>
-  stored && stored.status !== 'running' && incoming.status === 'running'
+  stored && stored.status !== 'running' && ['running', 'lost', 'cancelled'].includes(incoming.status)
     ? { ...incoming, ...stored }
     : { ...stored, ...incoming };
 

@@ -12,6 +12,7 @@ import type { BuildRecord, Catalog } from '../../store/catalog.js';
 import { loadCode } from '../../client/load-code.js';
 import type { LoadedStep } from './load-steps.js';
 import { loadSteps, ownInputs } from './load-steps.js';
+import { checkSandboxLoad } from './check-sandbox-load.js';
 import { findProjectFiles, stepsFile } from './project-files.js';
 import { bundleStep } from './step-bundle.js';
 import { bundleWorkflows } from './workflow-bundle.js';
@@ -52,6 +53,7 @@ export async function buildProject({
     files: files.pipelines,
     steps,
   });
+  checkSandboxLoad(pipelinesCode);
   const pipelines = await findPipelines(pipelinesCode, projectDir, metafile);
   const entry = await bundleWorkflowEntry({ projectDir, pipelines, steps });
   const id = buildId(pipelinesCode, entry.replace(/\n\/\/# sourceMappingURL=.*/s, ''));

@@ -68,7 +68,10 @@ const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
           const names = exports.filter((each) => each.file === file).map(({ exportName }) => exportName);
           if (names.length === 0) return [];
           const exported = names.map((name) => `proxy${index} as ${name}`).join(', ');
-          return [`const proxy${index} = stepProxy(${JSON.stringify(spec)});`, `export { ${exported} };`];
+          return [
+            `const proxy${index} = /* @__PURE__ */ stepProxy(${JSON.stringify(spec)});`,
+            `export { ${exported} };`,
+          ];
         }),
       ].join('\n'),
       loader: 'js',

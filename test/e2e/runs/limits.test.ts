@@ -1,0 +1,117 @@
+import path from 'node:path';
+import { createClient } from '../../../client/index.js';
+import { isMillraceError } from '../../../sdk/errors.js';
+import { describeWith } from '../../support/describe-with.js';
+import type { TestMillrace } from '../../support/start-millrace.js';
+import { startMillrace } from '../../support/start-millrace.js';
+import { startTemporal } from '../../support/start-temporal.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { waitFor } from '../../support/wait-for.js';
+
+const files = {
+  'l.steps.ts': `
+import { mkdirSync, chmodSync, writeFileSync } from 'node:fs';
+import { file, model, step } from 'millrace';
+import { z } from 'zod';
+const text = z.object({ text: z.string() });
+export const grow = step({ name: 'grow', isolation: 'none', input: z.object({ size: z.number() }), output: text }, ({ size }) => ({ text: 'x'.repeat(size) }));
+export const take = step({ name: 'take', isolation: 'none', input: text, output: z.object({ n: z.number() }) }, ({ text }) => ({ n: text.length }));
+export const forge = step({ name: 'forge', isolation: 'process', input: z.object({}), output: z.object({ data: file() }) },
+  () => ({ data: { $artifact: 'file', digest: 'sha256:' + 'a'.repeat(64), type: 'file', size: 1, name: 'x' } }) as never);
+export const stubborn = step({ name: 'stubborn', isolation: 'process', input: z.object({}), output: z.object({ model: model() }) }, (_, { out, checkpoint }) => {
+  mkdirSync(out.model); writeFileSync(out.model + '/weights', 'w'); mkdirSync(checkpoint + '/cache'); writeFileSync(checkpoint + '/cache/f', ''); chmodSync(checkpoint + '/cache', 0o555); return {};
+});`,
+  'l.pipeline.ts': `
+import { pipeline } from 'millrace';
+import { z } from 'zod';
+import { forge, grow, stubborn, take } from './l.steps.js';
+const size = z.object({ size: z.number() });
+export const output = pipeline({ name: 'output', input: size }, async ({ size }) => 'y'.repeat(size));
+export const stepOutput = pipeline({ name: 'stepOutput', input: size }, async ({ size }) => (await grow({ size })).text.length);
+export const stepInput = pipeline({ name: 'stepInput', input: size }, async ({ size }) => (await take({ text: 'z'.repeat(size) })).n);
+export const forged = pipeline({ name: 'forged', input: z.object({}) }, async () => forge({}));
+export const stubbornly = pipeline({ name: 'stubbornly', input: z.object({}) }, async () => stubborn({}));`,
+};
+
+describeWith({ temporal: true }, 'what a run may not do', () => {
+  let millrace: TestMillrace;
+  beforeAll(async () => {
+    millrace = await startMillrace({ files, env: { MILLRACE_EXECUTOR: 'process' } });
+  });
+
+  test.each(['output', 'stepOutput', 'stepInput'])(
+    'a value over 1 MiB ends the run with its name and size, and the catalog knows: %s',
+    async (name) => {
+      const run = await millrace.client.start(name, { size: 3_000_000 });
+      await expect(run.result()).rejects.toMatchObject({
+        code: 'VALUE_TOO_LARGE',
+        message: expect.stringMatching(/3000\d\d\d bytes/),
+      });
+      expect((await run.view()).run).toMatchObject({
+        status: 'failed',
+        failure: { code: 'VALUE_TOO_LARGE' },
+      });
+      expect(await (await millrace.client.start(name, { size: 900_000 })).result()).toBeDefined();
+    },
+  );
+
+  test('an output that names content the step was never given is refused', async () => {
+    await expect((await millrace.client.start('forged', {})).result()).rejects.toMatchObject({
+      code: 'STEP_OUTPUT_INVALID',
+      message: expect.stringContaining('not of its input'),
+    });
+  });
+
+  test('folders that a step made read-only cost it nothing', async () => {
+    const run = await millrace.client.start('stubbornly', {});
+    expect(await run.result()).toMatchObject({ model: { type: 'tree' } });
+    expect((await run.view()).steps[0]?.attempts).toHaveLength(1);
+  });
+
+  test('two starts at once with one id and different input: one run, the other is refused', async () => {
+    const ends = await Promise.allSettled(
+      [1, 2, 3].map((size) => millrace.client.start('stepOutput', { size }, { runId: 'at-once' })),
+    );
+    const refused = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+    expect(refused).toHaveLength(2);
+    for (const error of refused) expect(isMillraceError(error) && error.code).toBe('RUN_EXISTS');
+    await expect(millrace.client.start('output', { size: 1 }, { runId: 'a/../b' })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
+  test('a dry run says that no worker serves the build, and does not wait for one', async () => {
+    const lonely = await startMillrace({
+      files,
+      env: { MILLRACE_EXECUTOR: 'process' },
+      temporal: millrace.temporal,
+    });
+    await lonely.host.stop();
+    const fresh = { ...(await lonely.client.currentBuild()), id: 'feedfacefeedface' };
+    const { openCatalog } = await import('../../../store/open-catalog.js');
+    await using catalog = await openCatalog(lonely.config.catalog);
+    await catalog.publishBuild(fresh);
+    expect((await lonely.client.dryRun('stepOutput', { size: 1 })).problems).toMatchObject([
+      { code: 'NO_BUILD' },
+    ]);
+  });
+
+  test('a client outlives the service: the catalog is shown meanwhile, and waiting says what is missing', async () => {
+    const database = path.join(await temporaryFolder(), 'temporal.db');
+    const temporal = await startTemporal({ database });
+    const other = await startMillrace({ files, env: { MILLRACE_EXECUTOR: 'process' }, temporal });
+    const client = await createClient({ config: other.config, address: temporal.address });
+    const run = await client.start('stepOutput', { size: 5 });
+    await run.result();
+    await waitFor(async () => (await run.view()).run.status === 'completed');
+    const open = await client.start('stubbornly', {}, { runId: 'open-one' });
+    await open.result();
+    await other.host.stop();
+    await temporal.kill();
+    expect((await run.view()).run.status).toBe('completed');
+    await expect(client.start('stepOutput', { size: 6 })).rejects.toMatchObject({
+      code: 'TEMPORAL_UNAVAILABLE',
+    });
+    await client[Symbol.asyncDispose]();
+  });
+});
