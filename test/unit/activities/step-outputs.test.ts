@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { checkedOutput, readValues, storeArtifacts } from '../../../activities/step-outputs.js';
+import { checkedOutput, digestsOf, readValues, storeArtifacts } from '../../../activities/step-outputs.js';
 import { dataset, model, report } from '../../../sdk/artifact.js';
 import type { ArtifactRef } from '../../../sdk/artifact.js';
 import { StepOutputInvalid, StepOutputMissing } from '../../../sdk/errors.js';
@@ -24,6 +24,13 @@ const definition = step({
   }),
 })[STEP];
 const spec: StepSpec = { ...definition.spec, source: undefined, code: undefined, imageContext: undefined };
+const ref: ArtifactRef<'model'> = {
+  $artifact: 'model',
+  digest: `sha256:${'a'.repeat(64)}`,
+  type: 'file',
+  size: 1,
+  name: 'model',
+};
 const { signal } = new AbortController();
 let store: ArtifactStore;
 beforeAll(async () => {
@@ -109,13 +116,7 @@ describe('artifacts', () => {
 
   it('may lie where the function says, and a reference that is handed on is not stored again', async () => {
     const folder = await folderWith({ 'elsewhere.bin': 'x' });
-    const given: ArtifactRef = {
-      $artifact: 'report',
-      digest: `sha256:${'a'.repeat(64)}`,
-      type: 'file',
-      size: 1,
-      name: 'given',
-    };
+    const given: ArtifactRef = { ...ref, $artifact: 'report', name: 'given' };
     const moved = { model: path.join(folder, 'elsewhere.bin') };
     const stored = await storeArtifacts({
       spec,
@@ -124,21 +125,30 @@ describe('artifacts', () => {
       moved,
       store,
       signal,
+      given: new Set([given.digest]),
     });
     expect(stored).toMatchObject({ model: { size: 1, name: 'model' } });
     expect(Object.keys(stored)).toEqual(['model']);
   });
+
+  it('may not be handed on by a reference that is none of the input', async () => {
+    const storing = storeArtifacts({
+      spec,
+      folder: await folderWith({ 'out/model': 'x' }),
+      values: { 'plot.png': { ...ref, $artifact: 'report' } },
+      store,
+      signal,
+      given: digestsOf({ table: { ...ref, digest: `sha256:${'b'.repeat(64)}` } }),
+    });
+    await expect(storing).rejects.toThrow(StepOutputInvalid);
+    await expect(storing).rejects.toThrow(
+      `Step \`train\` named as output \`plot.png\` an artifact that is not of its input: ${ref.digest}.`,
+    );
+    await expect(storing).rejects.toMatchObject({ fields: { output: 'plot.png' } });
+  });
 });
 
 describe('the output as a whole', () => {
-  const ref = {
-    $artifact: 'model',
-    digest: `sha256:${'a'.repeat(64)}`,
-    type: 'file',
-    size: 1,
-    name: 'model',
-  };
-
   it('is what the schema makes of it', () => {
     expect(checkedOutput(definition, { model: ref, auc: 0.8, extra: true })).toEqual({
       model: ref,
