@@ -26,7 +26,7 @@ export type BuildRecord = {
 export type BuildPipeline = {
   readonly name: string;
   readonly description?: string;
-  /** Steps it can reach by its imports. */ readonly steps: readonly string[];
+  /** Steps that the pipelines of its file can call. */ readonly steps: readonly string[];
 };
 
 export type RunRecord = {

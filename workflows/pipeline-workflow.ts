@@ -28,7 +28,7 @@ import { failureInfo, typedError, workflowFailure } from './failures.js';
 import { openGates } from './open-gates.js';
 import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
-import { reachableSpecs } from './step-proxy.js';
+import { loadedSpecs } from './step-proxy.js';
 import { temporalRuntime } from './temporal-runtime.js';
 
 const local = proxyLocalActivities<{
@@ -42,8 +42,14 @@ const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): 
   retry: { maximumInterval: '1 minute', maximumAttempts: 10 },
 });
 
-/** The Temporal workflow of a pipeline: one execution is one run. */
-export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => Promise<unknown> {
+/**
+ * The Temporal workflow of a pipeline: one execution is one run.
+ * @param stepNames steps it can call: what a run is checked for when it starts
+ */
+export function pipelineWorkflow(
+  pipeline: Pipeline,
+  stepNames: readonly string[],
+): (request: RunRequest) => Promise<unknown> {
   const definition = pipeline[PIPELINE];
   return async (request) => {
     let state: RunState = startedRun(request.run, request.pipeline);
@@ -53,7 +59,7 @@ export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => P
     setHandler(defineQuery<RunState>(queries.state), () => state);
     installRuntime(temporalRuntime({ request, gates: openGates(request.run), state: () => state, record }));
     try {
-      await open(request, record);
+      await open(request, { stepNames, record });
       const output = await definition.body(checkedInput(definition, request));
       checkSize(output ?? null, `The output of pipeline \`${request.pipeline}\``, { run: request.run });
       await close('completed', { output: output ?? null });
@@ -82,8 +88,14 @@ export function pipelineWorkflow(pipeline: Pipeline): (request: RunRequest) => P
 }
 
 /** Records the run and fixes where its steps execute. Only where images must be pulled or built does that take a task. */
-async function open(request: RunRequest, record: (event: RunEvent) => void): Promise<void> {
-  const specs = reachableSpecs();
+async function open(
+  request: RunRequest,
+  {
+    stepNames,
+    record,
+  }: { readonly stepNames: readonly string[]; readonly record: (event: RunEvent) => void },
+): Promise<void> {
+  const specs = loadedSpecs().filter(({ name }) => stepNames.includes(name));
   const { plan } = await local[activityNames.openRun]({
     ...request,
     startedAt: new Date().toISOString(),

@@ -17,7 +17,7 @@ import { findProjectFiles, stepsFile } from './project-files.js';
 import { bundleStep } from './step-bundle.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 import type { PipelineExport, ProxiedStep } from './workflow-entry.js';
-import { bundlePipelines, bundleWorkflowEntry } from './workflow-entry.js';
+import { bundlePipelines, bundleWorkflowEntry, stepsOfPipelines } from './workflow-entry.js';
 
 export type BuildOptions = {
   readonly projectDir: string;
@@ -54,7 +54,15 @@ export async function buildProject({
     steps,
   });
   checkSandboxLoad(pipelinesCode);
-  const pipelines = await findPipelines(pipelinesCode, projectDir, metafile);
+  const found = await findPipelines(pipelinesCode, projectDir, metafile);
+  const callable = new Map(
+    await Promise.all(
+      files.pipelines.map(
+        async (file) => [file, await stepsOfPipelines({ projectDir, file, steps })] as const,
+      ),
+    ),
+  );
+  const pipelines = found.map((each) => ({ ...each, stepNames: callable.get(each.file) ?? [] }));
   const entry = await bundleWorkflowEntry({ projectDir, pipelines, steps });
   const id = buildId(pipelinesCode, entry.replace(/\n\/\/# sourceMappingURL=.*/s, ''));
   const known = await catalog.build(id);
@@ -70,10 +78,10 @@ export async function buildProject({
       ? known.workflowBundle
       : (await store.putBytes(await bundleWorkflows(entry, projectDir))).digest,
     nodeBundle: stored ? known.nodeBundle : (await store.putBytes(pipelinesCode)).digest,
-    pipelines: pipelines.map(({ name, file, definition }) => ({
+    pipelines: pipelines.map(({ name, stepNames, definition }) => ({
       name,
       ...(definition.description !== undefined && { description: definition.description }),
-      steps: reachableSteps(file, metafile, projectDir, steps),
+      steps: stepNames,
     })),
     steps: steps.map(({ spec }) => spec),
   };
@@ -117,7 +125,7 @@ async function putFolder(
   );
 }
 
-type FoundPipeline = PipelineExport & { readonly definition: PipelineDefinition };
+type FoundPipeline = Omit<PipelineExport, 'stepNames'> & { readonly definition: PipelineDefinition };
 
 async function findPipelines(
   code: string,
@@ -170,25 +178,6 @@ async function filesThatCallStep(metafile: Metafile, projectDir: string): Promis
     own.map((file) => readFile(path.join(projectDir, file), 'utf8').catch(() => '')),
   );
   return own.filter((_, index) => /\bstep\s*\(/.test(texts[index] ?? '')).join(', ');
-}
-
-/** Follows a pipeline's imports to the steps files. */
-function reachableSteps(
-  file: string,
-  metafile: Metafile,
-  projectDir: string,
-  steps: readonly ProxiedStep[],
-): readonly string[] {
-  const seen = new Set<string>();
-  const visit = (input: string): void => {
-    if (seen.has(input)) return;
-    seen.add(input);
-    for (const { path: next } of metafile.inputs[input]?.imports ?? []) visit(next);
-  };
-  visit(path.relative(projectDir, file));
-  return steps
-    .filter((step) => step.exports.some((each) => seen.has(path.relative(projectDir, each.file))))
-    .map(({ spec }) => spec.name);
 }
 
 function buildId(...parts: readonly string[]): string {

@@ -16,7 +16,13 @@ export type EntryOptions = {
   readonly pipelines: readonly PipelineExport[];
   readonly steps: readonly ProxiedStep[];
 };
-export type PipelineExport = { readonly name: string; readonly file: string; readonly exportName: string };
+export type PipelineExport = {
+  readonly name: string;
+  readonly file: string;
+  readonly exportName: string;
+  /** Steps that the pipelines of its file can call. */
+  readonly stepNames: readonly string[];
+};
 
 /** The pipelines as Temporal's sandbox loads them: each behind a getter, so that a run evaluates only its own files. */
 export async function bundleWorkflowEntry({ projectDir, pipelines, steps }: EntryOptions): Promise<string> {
@@ -24,8 +30,8 @@ export async function bundleWorkflowEntry({ projectDir, pipelines, steps }: Entr
     `const { dryRun, pipelineWorkflow } = require(${JSON.stringify(ownFiles.workflows)});`,
     `exports[${JSON.stringify(dryRunWorkflow)}] = dryRun;`,
     ...pipelines.map(
-      ({ name, file, exportName }) =>
-        `Object.defineProperty(exports, ${JSON.stringify(name)}, { enumerable: true, get: () => pipelineWorkflow(require(${relative(projectDir, file)})[${JSON.stringify(exportName)}]) });`,
+      ({ name, file, exportName, stepNames }) =>
+        `Object.defineProperty(exports, ${JSON.stringify(name)}, { enumerable: true, get: () => pipelineWorkflow(require(${relative(projectDir, file)})[${JSON.stringify(exportName)}], ${JSON.stringify(stepNames)}) });`,
     ),
   ].join('\n');
   const { code } = await bundleWithEsbuild({
@@ -57,6 +63,26 @@ export async function bundlePipelines(options: {
   });
 }
 
+/** Names of the steps that a file's pipelines can call: those whose proxies are left once unused code is dropped. */
+export async function stepsOfPipelines(options: {
+  readonly projectDir: string;
+  readonly file: string;
+  readonly steps: readonly ProxiedStep[];
+}): Promise<readonly string[]> {
+  const { projectDir, file, steps } = options;
+  const { code } = await bundleWithEsbuild({
+    entry: `export * from ${relative(projectDir, file)};`,
+    projectDir,
+    what: path.relative(projectDir, file),
+    plugins: [refuseNode(projectDir), proxySteps(steps)],
+    options: { minifyWhitespace: true },
+  });
+  return steps.map(({ spec }) => spec.name).filter((name) => code.includes(marker(name)));
+}
+
+/** Stands in a proxy's code, and nowhere else. */
+const marker = (step: string): string => JSON.stringify(`millrace:proxy:${step}`);
+
 /** Puts a proxy in the place of each step; nothing else of a steps file reaches the sandbox. */
 const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
   name: 'millrace-step-proxies',
@@ -69,7 +95,7 @@ const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
           if (names.length === 0) return [];
           const exported = names.map((name) => `proxy${index} as ${name}`).join(', ');
           return [
-            `const proxy${index} = /* @__PURE__ */ stepProxy(${JSON.stringify(spec)});`,
+            `const proxy${index} = /* @__PURE__ */ stepProxy(${JSON.stringify(spec)}, ${marker(spec.name)});`,
             `export { ${exported} };`,
           ];
         }),

@@ -160,7 +160,38 @@ export const direct = pipeline({ name: 'direct', input: z.object({}) }, async ()
   ]);
 });
 
+test('a pipeline counts only the steps it can call, though its steps file has more', async () => {
+  const io = `isolation: 'none', input: z.object({}), output: z.object({})`;
+  const pipelineOf = (name: string, step: string) => `
+import { pipeline } from 'millrace';
+import { z } from 'zod';
+import { ${step} } from './both.steps.js';
+export const ${name} = pipeline({ name: '${name}', input: z.object({}) }, async () => ${step}({}));`;
+  const built = await builder.build(
+    await writeProject({
+      'both.steps.ts': `
+import { step } from 'millrace';
+import { z } from 'zod';
+export const one = step({ name: 'one', ${io} }, () => ({}));
+export const two = step({ name: 'two', ${io} }, () => ({}));`,
+      'a.pipeline.ts': pipelineOf('first', 'one'),
+      'b.pipeline.ts': pipelineOf('second', 'two'),
+    }),
+  );
+  expect(built.record.pipelines).toEqual([
+    { name: 'first', steps: ['one'] },
+    { name: 'second', steps: ['two'] },
+  ]);
+});
+
 describe('a project is refused', () => {
+  it('with a pipeline file that reads a global of Node while it loads', async () => {
+    const using = `const region = process.env['REGION'];\n${small['one.pipeline.ts']}`;
+    const error = await refusal({ ...small, 'one.pipeline.ts': using });
+    expect(error.code).toBe('PIPELINE_USES_NODE');
+    expect(error.message).toContain('process is not defined');
+  });
+
   it('without pipelines, naming the folder', async () => {
     const error = await refusal({ 'one.steps.ts': small['one.steps.ts']! });
     expect(error).toMatchObject({ code: 'BUILD_FAILED' });
