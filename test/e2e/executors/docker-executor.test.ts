@@ -37,8 +37,10 @@ describeWith({ docker: true }, 'the Docker executor', () => {
   executorContract({
     attempt: () => run,
     python: 'python3',
-    // PATH, LANG and PYTHON_VERSION are the image's own.
-    environment: ['HOME', 'HOSTNAME', 'LANG', 'PATH', 'PYTHON_VERSION'],
+    environment: async () => {
+      const { Config } = await docker.getImage(image.id).inspect();
+      return ['HOME', 'HOSTNAME', ...(Config.Env ?? []).map((each) => each.slice(0, each.indexOf('=')))];
+    },
     uid: containerOwner().uid,
   });
 

@@ -8,7 +8,7 @@ describeWith({ python: true }, 'the process executor', () => {
   executorContract({
     attempt: () => tryWith(executor),
     python: 'python3',
-    environment: ['HOME', 'LANG', 'PATH', 'TMPDIR'],
+    environment: () => ['HOME', 'LANG', 'PATH', 'TMPDIR'],
     uid: process.getuid?.() ?? 0,
   });
 
