@@ -18,6 +18,15 @@ export type TreeEntry = {
   readonly executable: boolean;
 };
 
+/** One piece of content as the store holds it: a file's bytes or a tree's manifest. */
+export type StoredBlob = {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** When it was written or last found again by a put; what garbage collection goes by. */
+  readonly touchedAt: Date;
+};
+
 export type StoreOptions = { readonly signal?: AbortSignal };
 
 /** How content is placed on disk for a step. */
@@ -44,6 +53,11 @@ export interface ArtifactStore {
   /** Whether all of its content is there. */
   has(artifact: Pick<StoredArtifact, 'digest' | 'type'>, options?: StoreOptions): Promise<boolean>;
   /**
+   * Checks that all of its content is there and is what its digests say, reading what was not checked since it was written.
+   * @throws ArtifactMissing, ArtifactCorrupt naming digest and place
+   */
+  verify(artifact: Pick<StoredArtifact, 'digest' | 'type'>, options?: StoreOptions): Promise<void>;
+  /**
    * Puts the content at `target`, verified; `target` must not exist, its parent must.
    * @throws ArtifactMissing, ArtifactCorrupt
    */
@@ -56,6 +70,10 @@ export interface ArtifactStore {
   read(digest: Digest, options?: StoreOptions): Promise<Readable>;
   /** A tree's entries, sorted by path. @throws ArtifactMissing */
   entries(digest: Digest, options?: StoreOptions): Promise<readonly TreeEntry[]>;
+  /** Every blob there is, in no order: what garbage collection and copies walk over. */
+  blobs(options?: StoreOptions): AsyncIterable<StoredBlob>;
+  /** Removes a blob, if it is there. For garbage collection: nothing may need it any more. */
+  remove(digest: Digest): Promise<void>;
   /** Where it stands, for people. */
   readonly location: string;
 }

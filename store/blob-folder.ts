@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../sdk/artifact.js';
+import { digestPattern } from '../sdk/artifact.js';
 import { ArtifactCorrupt, ArtifactMissing, UnsafeOutput } from '../sdk/errors.js';
-import type { StoreOptions } from './artifact-store.js';
+import type { StoredBlob, StoreOptions } from './artifact-store.js';
 import type { Hashed } from './hash-file.js';
 import { chunkBytes, copyHashed, digestOf, hashFile } from './hash-file.js';
 
@@ -23,12 +24,18 @@ export interface BlobFolder {
   /** Takes a blob that is not what its name says out of the way, so that it is missing from now on. */
   setAside(digest: Digest): Promise<ArtifactCorrupt>;
   missing(digest: Digest): ArtifactMissing;
+  /** Every blob, in no order. */
+  list(options?: StoreOptions): AsyncIterable<StoredBlob>;
+  /** Removes a blob, if it is there. */
+  remove(digest: Digest): Promise<void>;
 }
 
 const blobMode = 0o444;
 /** What a writer that died left behind is removed when it is this old. */
 const leftoverMs = 24 * 3_600_000;
 const mostRemembered = 100_000;
+/** A blob that is found again is not marked as new more often than this. */
+const touchAfterMs = 3_600_000;
 
 /** Opens the folder, creating it if need be. */
 export async function openBlobFolder(root: string): Promise<BlobFolder> {
@@ -61,7 +68,7 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     const temp = join(temporary, `${process.pid}-${randomBytes(8).toString('hex')}`);
     try {
       const hashed = await writeTemporary(temp, write);
-      if ((await sizeOf(hashed.digest)) === hashed.size) return hashed;
+      if (await isKept(hashed)) return hashed;
       await seal(temp);
       const target = pathOf(hashed.digest);
       const folder = dirname(target);
@@ -76,9 +83,22 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     }
   }
 
+  /** Whether this content is there already. It then counts as stored again: garbage collection goes by that time. */
+  async function isKept({ digest, size }: Hashed): Promise<boolean> {
+    const found = await statIfThere(pathOf(digest));
+    if (!found || Number(found.size) !== size) return false;
+    const now = new Date();
+    if (now.getTime() - Number(found.mtimeMs) < touchAfterMs) return true;
+    const checked = known.get(digest) === identity(found);
+    await utimes(pathOf(digest), now, now).catch(ignoreMissing);
+    const touched = await statIfThere(pathOf(digest));
+    if (touched && checked) remember(digest, touched);
+    return touched !== undefined;
+  }
+
   async function putBytes(bytes: Uint8Array): Promise<Hashed> {
     const hashed = { digest: digestOf(bytes), size: bytes.length };
-    if ((await sizeOf(hashed.digest)) === hashed.size) return hashed;
+    if (await isKept(hashed)) return hashed;
     return commit(async (file) => {
       await file.writeFile(bytes);
       return hashed;
@@ -108,9 +128,7 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     known.delete(digest);
     await mkdir(corrupt, { recursive: true });
     const kept = join(corrupt, `${digest.slice('sha256:'.length)}-${Date.now()}`);
-    await rename(pathOf(digest), kept).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-    });
+    await rename(pathOf(digest), kept).catch(ignoreMissing);
     return new ArtifactCorrupt(`Artifact ${digest} has changed in the store ${root}.`, {
       hint: `The bad bytes are kept at ${kept}; check the disk, then make or upload the artifact again.`,
       fields: { digest, kept },
@@ -123,7 +141,23 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
       fields: { digest },
     });
 
-  return { pathOf, putBytes, putFile, sizeOf, verified, setAside, missing };
+  async function* list({ signal }: StoreOptions = {}): AsyncIterable<StoredBlob> {
+    for (const folder of await readdir(blobs)) {
+      for (const name of await readdir(join(blobs, folder))) {
+        signal?.throwIfAborted();
+        const digest: Digest = `sha256:${folder}${name}`;
+        const found = digestPattern.test(digest) ? await statIfThere(pathOf(digest)) : undefined;
+        if (found) yield { digest, size: Number(found.size), touchedAt: new Date(Number(found.mtimeMs)) };
+      }
+    }
+  }
+
+  async function remove(digest: Digest): Promise<void> {
+    known.delete(digest);
+    await rm(pathOf(digest), { force: true });
+  }
+
+  return { pathOf, putBytes, putFile, sizeOf, verified, setAside, missing, list, remove };
 }
 
 /**
@@ -139,6 +173,10 @@ async function statIfThere(path: string): Promise<BigIntStats | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 async function writeTemporary(path: string, write: (file: FileHandle) => Promise<Hashed>): Promise<Hashed> {

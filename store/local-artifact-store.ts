@@ -40,10 +40,13 @@ export async function openLocalArtifactStore(root: string): Promise<ArtifactStor
       return { ...(await blobs.putBytes(bytes)), type: 'file' };
     },
     has: (artifact, options = {}) => hasAll(blobs, artifact, options),
+    verify: (artifact, options = {}) => verifyAll(blobs, artifact, options),
     place: (artifact, target, options) =>
       placeWhole(target, (temporary) => placeContent(blobs, artifact, temporary, options)),
     read: (digest, options = {}) => readChecked(blobs, digest, options),
     entries: async (digest, options = {}) => (await readTree(blobs, digest, options)).entries,
+    blobs: (options) => blobs.list(options),
+    remove: (digest) => blobs.remove(digest),
   };
 }
 
@@ -81,6 +84,20 @@ async function hasAll(blobs: BlobFolder, { digest, type }: Named, options: Store
     { limit: filesAtOnce, signal: options.signal },
   );
   return present.every(Boolean);
+}
+
+async function verifyAll(blobs: BlobFolder, { digest, type }: Named, options: StoreOptions): Promise<void> {
+  options.signal?.throwIfAborted();
+  if (type === 'file') {
+    await blobs.verified(digest, options);
+    return;
+  }
+  const { entries } = await readTree(blobs, digest, options);
+  const contents = [...new Set(entries.map((entry) => entry.digest))];
+  await eachLimited(contents, (content) => blobs.verified(content, options), {
+    limit: filesAtOnce,
+    signal: options.signal,
+  });
 }
 
 async function placeContent(

@@ -316,6 +316,43 @@ export function artifactStoreContract(name: string, open: () => Promise<StoreUnd
       await expect(store.entries(sha256('none'))).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
     });
 
+    it('verifies what is whole, and names what has changed or is missing', async () => {
+      const tree = await store.put(sampleTree());
+      await store.verify(tree);
+      await under.corrupt(sha256('b'));
+      await expect(store.verify(tree)).rejects.toMatchObject({
+        code: 'ARTIFACT_CORRUPT',
+        fields: { digest: sha256('b') },
+      });
+      await expect(store.verify(tree)).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
+      expect(await store.has(tree)).toBe(false);
+      await store.put(join(folder, 'tree'));
+      await store.verify(tree);
+      const file = await store.putBytes('hello');
+      await under.lose(file.digest);
+      await expect(store.verify(file)).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
+    });
+
+    it('lists every blob with size and time, and removes one', async () => {
+      const before = Date.now();
+      const tree = await store.put(sampleTree());
+      const found = new Map<string, { size: number; touchedAt: Date }>();
+      for await (const { digest, ...blob } of store.blobs()) found.set(digest, blob);
+      const contents = (await store.entries(tree.digest)).map(({ digest }) => digest);
+      expect([...found.keys()].sort()).toEqual([...new Set([tree.digest, ...contents])].sort());
+      expect(found.get(sha256('b'))?.size).toBe(1);
+      for (const { touchedAt } of found.values()) {
+        expect(Math.abs(touchedAt.getTime() - before)).toBeLessThan(60_000);
+      }
+      await store.remove(sha256('b'));
+      await store.remove(sha256('b'));
+      expect(await store.has({ digest: sha256('b'), type: 'file' })).toBe(false);
+      expect(await store.has(tree)).toBe(false);
+      const left: string[] = [];
+      for await (const { digest } of store.blobs()) left.push(digest);
+      expect(left).toHaveLength(found.size - 1);
+    });
+
     it('honours an aborted signal everywhere', async () => {
       const signal = AbortSignal.abort();
       const { digest } = await store.putBytes('hello');

@@ -117,6 +117,21 @@ describe('A local artifact store', () => {
     expect(readdirSync(join(root, 'v1/tmp'))).toEqual([]);
   }, 60_000);
 
+  it('counts content that is put again as new', async () => {
+    const root = freshRoot();
+    const store = await openArtifactStore(`file:${root}`);
+    const { digest } = await store.putBytes('hello');
+    const old = new Date(Date.now() - 7_200_000);
+    utimesSync(blobPath(root, digest), old, old);
+    const touched = async () => {
+      for await (const blob of store.blobs()) return blob.touchedAt.getTime();
+      return undefined;
+    };
+    expect(await touched()).toBeLessThan(Date.now() - 3_600_000);
+    await store.putBytes('hello');
+    expect(await touched()).toBeGreaterThan(Date.now() - 60_000);
+  });
+
   it('sweeps what a writer that died left behind a day ago, and nothing younger', async () => {
     const root = freshRoot();
     await openArtifactStore(`file:${root}`);
