@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import { cacheActivities } from './cache-activities.js';
 import { decisionActivities } from './decision-activities.js';
 import { placedError, temporalFailure } from './failures.js';
 import { fetchActivities } from './fetch-data.js';
@@ -10,6 +11,7 @@ import type { StepEnvironment } from './step-environment.js';
 export function createOwnActivities(env: StepEnvironment): Readonly<Record<string, Body>> {
   const activities = {
     ...runActivities(env),
+    ...cacheActivities(env),
     ...decisionActivities(env),
     ...registryActivities(env),
     ...fetchActivities(env),

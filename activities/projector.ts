@@ -12,9 +12,9 @@ export interface Projector extends AsyncDisposable {
   giveUp(): void;
 }
 
-const kinds = ['steps', 'attempts', 'metrics', 'artifacts'] as const;
+const kinds = ['steps', 'attempts', 'metrics', 'artifacts', 'cacheUses'] as const;
 type Pending = { -readonly [K in (typeof kinds)[number]]: NonNullable<ProjectedRows[K]>[number][] };
-const nothing = (): Pending => ({ steps: [], attempts: [], metrics: [], artifacts: [] });
+const nothing = (): Pending => ({ steps: [], attempts: [], metrics: [], artifacts: [], cacheUses: [] });
 
 /** @param options.delayMs longest time a row waits for company; default 40 */
 export function createProjector(

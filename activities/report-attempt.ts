@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../sdk/protocol/failure.js';
-import type { StepHeartbeat, StepTask } from '../sdk/protocol/messages.js';
+import type { StepHeartbeat, StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import type { ArtifactRecord, AttemptRecord } from '../store/catalog.js';
 import type { StepEnvironment } from './step-environment.js';
@@ -16,7 +16,7 @@ export interface AttemptReport {
   facts(
     facts: Partial<Pick<AttemptRecord, 'exitCode' | 'cpuSeconds' | 'peakMemoryBytes' | 'log' | 'packages'>>,
   ): void;
-  completed(output: unknown, artifacts: readonly ArtifactRecord[]): Promise<void>;
+  completed(result: StepResult, artifacts: readonly ArtifactRecord[]): Promise<void>;
   failed(status: 'failed' | 'retrying' | 'cancelled', failure: FailureInfo): Promise<void>;
   /** The attempt counts no more; what the step is now others say. */
   lost(failure: FailureInfo): Promise<void>;
@@ -96,12 +96,23 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     facts(facts) {
       row = { ...row, ...facts };
     },
-    async completed(output, artifacts) {
+    async completed({ output, cached }, artifacts) {
       const attemptRow = close('completed');
       projector.add({
-        attempts: [attemptRow],
+        // Of what another computed this is no attempt.
+        attempts: cached ? [] : [attemptRow],
         artifacts,
-        steps: [{ ...step, input, output, status: 'completed', detail: '', ...closedAt(attemptRow) }],
+        steps: [
+          {
+            ...step,
+            input,
+            output,
+            status: 'completed',
+            detail: '',
+            ...closedAt(attemptRow),
+            ...(cached && { cached }),
+          },
+        ],
       });
       await settle();
     },

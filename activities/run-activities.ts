@@ -65,6 +65,7 @@ export function runActivities(env: StepEnvironment) {
           status: isStepClosed(state.status) ? state.status : 'cancelled',
           closedAt: state.closedAt ?? closedAt,
           ...(state.failure && { failure: state.failure }),
+          ...(state.cached && { cached: state.cached }),
         })),
       }); // prettier-ignore
       if (steps.some((step) => !isStepClosed(step.status))) {

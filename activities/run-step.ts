@@ -1,13 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { walkArtifacts } from '../sdk/artifact.js';
 import { AttemptSuperseded, InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { checkSize } from '../sdk/check-size.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
-import type { ArtifactRecord } from '../store/catalog.js';
+import { artifactEdges } from './artifact-edges.js';
+import { throughCache } from './cache/through-cache.js';
 import { isGivenUp, isWorkerShutdown, placedError, temporalFailure } from './failures.js';
 import { forgetStep } from './carry-checkpoint.js';
 import type { SecretMask } from './mask-secrets.js';
@@ -39,13 +39,17 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
-      const output = await run({ task, attempt, definition, input, report, mask, signal, env });
-      checkSize(output, `The output of step \`${task.spec.name}\``, place);
-      // A superseded or cancelled attempt must not commit.
-      signal.throwIfAborted();
-      await report.completed(output, edges(task, output));
+      const parts = { task, attempt, definition, input, report, mask, signal, env };
+      const result = await throughCache(parts, async () => {
+        const output = await run(parts);
+        checkSize(output, `The output of step \`${task.spec.name}\``, place);
+        // A superseded or cancelled attempt must not commit.
+        signal.throwIfAborted();
+        return output;
+      });
+      await report.completed(result, artifactEdges(task, result.output));
       await forget();
-      return { output };
+      return result;
     } catch (error) {
       if (isGivenUp(signal)) {
         // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
@@ -102,16 +106,4 @@ async function authorFailures(
   return attempts.filter(
     ({ status, failure }) => status === 'failed' && failure && !isInfrastructure(failure),
   ).length;
-}
-
-function edges({ run, path, input }: StepTask, output: unknown): readonly ArtifactRecord[] {
-  const found: ArtifactRecord[] = [];
-  const at = new Date().toISOString();
-  const collect = (direction: ArtifactRecord['direction'], value: unknown) =>
-    walkArtifacts(value, (artifact, keys) =>
-      found.push({ run, path, direction, field: keys.join('/'), artifact, at }),
-    );
-  collect('input', input);
-  collect('output', output);
-  return found;
 }

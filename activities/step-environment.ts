@@ -3,7 +3,7 @@ import type { ArtifactStore } from '../store/artifact-store.js';
 import type { Catalog } from '../store/catalog.js';
 import type { Admission } from './admission.js';
 import type { PlacedContent } from './placed-content.js';
-import type { Executor, ImageResolver } from './executors/executor.js';
+import type { Executor, ImageResolver, InterpreterResolver } from './executors/executor.js';
 import type { Projector } from './projector.js';
 import type { SecretSource } from './secrets.js';
 import type { StatePaths } from '../config/state-paths.js';
@@ -23,7 +23,7 @@ export type StepEnvironment = {
   readonly admission: Admission;
   readonly secrets: SecretSource;
   readonly docker: Executor & ImageResolver;
-  readonly process: Executor;
+  readonly process: Executor & InterpreterResolver;
   /** `auto`: docker where it can, else process. */
   readonly executor: 'auto' | 'docker' | 'process';
   readonly logger: Logger;

@@ -37,7 +37,7 @@ export async function containerCold(rounds: number): Promise<void> {
       await layOut(folder);
       const execution: Execution = {
         installation: 'bench', run: 'bench', step: 'cold', attempt: round + 2, key: String(round),
-        spec: { ...spec, source: undefined, code: undefined, imageContext: undefined },
+        spec: { ...spec, source: undefined, code: undefined, imageContext: undefined, cache: undefined, logic: undefined },
         image: resolved, command: () => ['true'], folder, source: undefined, code: undefined, helper: path.join(packageRoot(), 'sdk/python'),
         log: path.join(folder, 'log'), secrets: [],
       }; // prettier-ignore

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { cacheCommand } from './commands/cache.js';
 import { cancelCommand } from './commands/cancel.js';
 import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
@@ -46,10 +47,10 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     approveCommand(), rejectCommand(), cancelCommand(),
-    modelsCommand(), doctorCommand(),
+    modelsCommand(), cacheCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands])
+  for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])
     command
       .exitOverride()
       // What is wrong with a command line is printed where all errors are.

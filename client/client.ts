@@ -2,6 +2,8 @@ import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
 import type { Duration } from '../sdk/duration.js';
 import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
 import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
+import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
+import type { CacheWhy } from './cache-why.js';
 import type { RunView } from './views.js';
 
 export type StartOptions = {
@@ -10,7 +12,25 @@ export type StartOptions = {
   readonly tags?: Readonly<Record<string, string>>;
   /** Longest time of the whole run; overrides the pipeline's. */
   readonly timeout?: Duration;
+  /** False: results of this run's steps are neither taken from the cache nor kept there. Default true. */
+  readonly cache?: boolean;
+  /** Names of cached steps to compute anew; their results take the place of the old ones. */
+  readonly refresh?: readonly string[];
 };
+
+/** Cached results, and why a step was computed or not (docs/cache.md). */
+export interface CacheClient {
+  /** Newest first. @param filter.limit default 50 */
+  entries(
+    filter?: Pick<CacheFilter, 'step' | 'run' | 'before'> & { readonly limit?: number },
+  ): Promise<readonly CachedResult[]>;
+  /** What the cache did for a step of a run, and which parts of its key changed since an earlier run. @throws UnknownRun, UnknownStep */
+  why(run: string, path: string): Promise<CacheWhy>;
+  /** Lets go of results; the content they name stays. @returns how many @throws InvalidInput without any condition */
+  evict(filter: CacheFilter): Promise<number>;
+}
+
+export type CachedResult = CacheEntry & { readonly hits: number; readonly lastHitAt?: string };
 
 export type LogLine = {
   readonly path: string;
@@ -66,7 +86,7 @@ export interface RunHandle<O = unknown> {
 export interface MillraceClient extends AsyncDisposable {
   /**
    * Starts a run on the current build.
-   * @throws InvalidInput naming each field, UnknownPipeline with the nearest name, NoBuild, TemporalUnavailable, RunExists
+   * @throws InvalidInput naming each field, UnknownPipeline and UnknownStep with the nearest name, NoBuild, TemporalUnavailable, RunExists
    */
   start<P extends AnyPipeline | string>(
     pipeline: P,
@@ -87,4 +107,5 @@ export interface MillraceClient extends AsyncDisposable {
   models(): Promise<readonly ModelRecord[]>;
   model(name: string): Promise<ModelRecord>;
   currentBuild(): Promise<BuildRecord>;
+  readonly cache: CacheClient;
 }

@@ -3,10 +3,11 @@ import path from 'node:path';
 import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load-config.js';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
-import { UnknownModel } from '../sdk/errors.js';
+import { InvalidInput, UnknownModel } from '../sdk/errors.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
 import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
+import { cacheWhy } from './cache-why.js';
 import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild, reconcileAll } from './client-parts.js';
@@ -67,6 +68,17 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
       return model;
     },
     currentBuild: () => currentBuild(parts),
+    cache: {
+      entries: (filter = {}) => catalog.cache.entries(filter),
+      why: (run, path) => cacheWhy({ run, path }, { catalog, store }),
+      async evict(filter) {
+        if (Object.values(filter).every((value) => value === undefined))
+          throw new InvalidInput('Nothing says which cached results to let go of.', {
+            hint: 'Give a key, a step, a run or a time.',
+          });
+        return catalog.cache.evict(filter);
+      },
+    },
     async [Symbol.asyncDispose]() {
       await (await connection?.catch(() => undefined))?.connection.close();
       await catalog[Symbol.asyncDispose]();

@@ -1,4 +1,14 @@
 export { createClient } from './create-client.js';
 export type { ClientOptions } from './create-client.js';
-export type { DryRun, LogLine, MillraceClient, RunHandle, StartOptions } from './client.js';
+export type {
+  CacheClient,
+  CachedResult,
+  DryRun,
+  LogLine,
+  MillraceClient,
+  RunHandle,
+  StartOptions,
+} from './client.js';
+export type { CacheWhy } from './cache-why.js';
+export type { KeyChange } from './key-changes.js';
 export type { RunView, StepView } from './views.js';

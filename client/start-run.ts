@@ -3,18 +3,20 @@ import { walkArtifacts } from '../sdk/artifact.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { checkSize } from '../sdk/check-size.js';
 import { durationMs } from '../sdk/duration.js';
-import { ArtifactMissing, InvalidInput, RunExists } from '../sdk/errors.js';
+import { ArtifactMissing, InvalidInput, RunExists, UnknownStep } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
 import type { RunRequest } from '../sdk/protocol/messages.js';
 import { memoNames, searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
+import { canonicalDigest } from '../store/canonical-digest.js';
 import type { BuildRecord, RunRecord } from '../store/catalog.js';
 import type { RunHandle, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild } from './client-parts.js';
+import { nearestName } from './nearest-name.js';
 import { checkInput, pipelineOfBuild } from './pipelines-of-build.js';
 import { newRunId } from './run-id.js';
-import { stableDigest } from './stable-digest.js';
+
 import { serviceError } from './temporal-errors.js';
 import { runHandle } from './run-handle.js';
 
@@ -31,11 +33,20 @@ export async function startRun(
   checkRunId(run);
   const known = await catalog.run(run);
   if (known) return sameRun(known, name, input, parts);
-  const { tags = {} } = options;
+  const { tags = {}, cache: use = true, refresh = [] } = options;
+  checkStepNames(refresh, build);
   const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
-  const request: RunRequest = { run, pipeline: name, input, build: build.id, queue: config.queue, tags };
+  const request: RunRequest = {
+    run,
+    pipeline: name,
+    input,
+    build: build.id,
+    queue: config.queue,
+    tags,
+    ...((!use || refresh.length > 0) && { cache: { use, refresh } }),
+  };
   const { client, service } = await temporal();
-  const inputDigest = stableDigest(input);
+  const inputDigest = canonicalDigest(input);
   try {
     await client.workflow.start(name, {
       workflowId: run,
@@ -97,7 +108,7 @@ export async function accept(
 }
 
 function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: ClientParts): RunHandle<never> {
-  if (known.pipeline !== pipeline || stableDigest(known.input) !== stableDigest(input)) {
+  if (known.pipeline !== pipeline || canonicalDigest(known.input) !== canonicalDigest(input)) {
     throw runExists(known.id, known.pipeline);
   }
   return runHandle(known.id, parts) as RunHandle<never>;
@@ -108,6 +119,18 @@ const runExists = (run: string, pipeline: string): RunExists =>
     run,
     hint: 'Choose another run id.',
   });
+
+/** @throws UnknownStep with the nearest name */
+function checkStepNames(names: readonly string[], build: BuildRecord): void {
+  const known = build.steps.map((step) => step.name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const nearest = nearestName(unknown, known);
+  throw new UnknownStep(`There is no step \`${unknown}\` to compute anew.`, {
+    hint: `${nearest === undefined ? '' : `Did you mean \`${nearest}\`? `}Steps of this build: ${known.join(', ')}.`,
+    fields: { known },
+  });
+}
 
 /** A run id stands in file names and container labels. @throws InvalidInput */
 function checkRunId(run: string): void {

@@ -1,3 +1,5 @@
+import type { CacheDefault } from '../sdk/cache-spec.js';
+
 /** All that a worker, a client and the CLI need to know, each default filled in. From `millrace.config.ts` and the environment. */
 export type Config = {
   /** Absolute: the folder of millrace.config.ts or package.json; pipelines are looked for below it. */
@@ -41,6 +43,8 @@ export type Config = {
     /** Prefix of environment variables that hold secrets. Default `MILLRACE_SECRET_`. */
     readonly envPrefix: string;
   };
+  /** For steps that say nothing of their cache. MILLRACE_CACHE, MILLRACE_CACHE_TTL. */
+  readonly cache: CacheDefault;
   /** pino level. Default `info`. MILLRACE_LOG_LEVEL. */
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };

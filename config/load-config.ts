@@ -80,6 +80,10 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       dir: read('secrets.dir', 'MILLRACE_SECRETS_DIR', path),
       envPrefix: read('secrets.envPrefix', 'MILLRACE_SECRETS_ENV_PREFIX', envPrefix) ?? 'MILLRACE_SECRET_',
     },
+    cache: {
+      default: read('cache.default', 'MILLRACE_CACHE', flag) ?? false,
+      ttlMs: read('cache.ttl', 'MILLRACE_CACHE_TTL', duration),
+    },
     logLevel: read('logLevel', 'MILLRACE_LOG_LEVEL', logLevel) ?? 'info',
   };
 }

@@ -37,6 +37,13 @@ export type ProjectConfig = {
     /** Time running steps get at shutdown before they are cancelled. Default 10 s. */
     readonly shutdownGrace?: Duration | undefined;
   };
+  /** For steps that say nothing of their cache. */
+  readonly cache?: {
+    /** Whether their results are cached. Default false. Never those of steps with `network` unless there is a ttl, nor `inline` ones. */
+    readonly default?: boolean | undefined;
+    /** A result older than this is computed anew. Default: none is too old. */
+    readonly ttl?: Duration | undefined;
+  };
   readonly secrets?: {
     /** Folder with a file per secret; looked in before the environment. */
     readonly dir?: string | undefined;

@@ -41,6 +41,19 @@ export type SecretUse =
       /** Also as an environment variable. Default false: a file only. */ readonly env?: boolean;
     };
 
+/** Who shares cached results: all who use the catalog, runs of one queue, or runs of one pipeline. */
+export const cacheScopes = ['catalog', 'queue', 'pipeline'] as const;
+export type CacheScope = (typeof cacheScopes)[number];
+
+export type CacheOptions = {
+  /** A result older than this is computed anew. Default: none is too old. */
+  readonly ttl?: Duration;
+  /** Part of the content key: another text lets go of every earlier result. */
+  readonly version?: string;
+  /** Default `catalog`. */
+  readonly scope?: CacheScope;
+};
+
 type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
   /** Unique in the project: letters, digits, `-`, `_`. */
   readonly name: string;
@@ -59,6 +72,11 @@ type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
   readonly retry?: RetryPolicy;
   /** Declared version of what the step does. Part of its identity. */
   readonly version?: string;
+  /**
+   * Whether a call that could only give what an earlier one gave takes that result instead of running (docs/cache.md).
+   * Default: off, or what the configuration says. With `network` only together with a `ttl`; never with `inline`.
+   */
+  readonly cache?: boolean | CacheOptions;
 };
 
 export type CommandStepOptions<I extends z.ZodObject, O extends z.ZodObject> = CommonOptions<I, O> & {

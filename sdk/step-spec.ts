@@ -8,6 +8,8 @@ import { durationMs } from './duration.js';
 import { DefinitionInvalid } from './errors.js';
 import type { ImageSpec } from './image.js';
 import { image as imageReference } from './image.js';
+import type { CacheSpec } from './cache-spec.js';
+import { cacheSpec } from './cache-spec.js';
 import type { CommandStepOptions, FunctionStepOptions, Isolation } from './step-options.js';
 import { isolations } from './step-options.js';
 
@@ -51,13 +53,22 @@ export type StepSpec = {
   readonly code: StoredContent | undefined;
   /** Build context of `image.build`, stored as a tree. */
   readonly imageContext: StoredContent | undefined;
+  /** How its results are cached; undefined where they are not. */
+  readonly cache: CacheSpec | undefined;
+  /**
+   * Of a cached step, the digest of what it does: its code, imports and schemas without what cannot change an answer
+   * (resources, timeout, retry, cache, comments, layout).
+   */
+  readonly logic: Digest | undefined;
 };
 
 export type StoredContent = { readonly digest: Digest; readonly type: ContentType; readonly size: number };
 
 /** Before the loader has stored source and code: `source` is still a folder relative to the steps file. */
-export type UnresolvedStepSpec = Omit<StepSpec, 'source' | 'code' | 'imageContext'> & {
+export type UnresolvedStepSpec = Omit<StepSpec, 'source' | 'code' | 'imageContext' | 'cache' | 'logic'> & {
   readonly source: string | undefined;
+  /** False: never. Undefined: as the configuration says. */
+  readonly cache: CacheSpec | false | undefined;
 };
 
 /** The spec of a step as it is declared. @throws DefinitionInvalid naming the option that is wrong */
@@ -191,12 +202,13 @@ export function specOf(
       maximumIntervalMs,
     },
     ...outputFields(options.output, name),
+    cache: cacheSpec(options, { inline }),
     source: 'source' in options ? options.source : undefined,
   };
 }
 
 const knownOptions: readonly string[] = [
-  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'version', 'image', 'source', 'command', 'isolation', 'inline',
+  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'version', 'cache', 'image', 'source', 'command', 'isolation', 'inline',
 ]; // prettier-ignore
 
 function outputFields(output: z.ZodObject, step: string): Pick<StepSpec, 'artifacts' | 'values'> {

@@ -6,6 +6,7 @@ import type { RunPlan } from '../sdk/protocol/messages.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
+import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
 export type Time = string;
@@ -61,6 +62,8 @@ export type StepRecord = {
   readonly failure?: FailureInfo;
   readonly scheduledAt: Time;
   readonly closedAt?: Time;
+  /** The step that computed its output, where that was taken from the cache. */
+  readonly cached?: CachePlace;
 };
 
 export type AttemptRecord = {
@@ -165,6 +168,7 @@ export type RunFilter = {
  */
 export interface Catalog extends AsyncDisposable {
   readonly location: string;
+  readonly cache: CacheIndex;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */
@@ -179,7 +183,7 @@ export interface Catalog extends AsyncDisposable {
   /** Runs not closed, child runs too. */
   openRuns(queue: string): Promise<readonly RunRecord[]>;
 
-  /** Upserts steps, attempts, metrics and artifact edges together. */
+  /** Upserts steps, attempts, metrics, artifact edges and what the cache did, together. */
   project(rows: ProjectedRows): Promise<void>;
   /** In order of scheduling. */
   steps(run: string): Promise<readonly StepRecord[]>;
@@ -220,4 +224,5 @@ export type ProjectedRows = {
   readonly attempts?: readonly AttemptRecord[];
   readonly metrics?: readonly MetricRecord[];
   readonly artifacts?: readonly ArtifactRecord[];
+  readonly cacheUses?: readonly CacheUse[];
 };

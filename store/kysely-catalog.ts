@@ -2,6 +2,7 @@ import type { Catalog } from './catalog.js';
 import { artifactsOf } from './catalog/artifact-rows.js';
 import { attemptsOf, metricsOf } from './catalog/attempt-rows.js';
 import { buildById, currentBuild, publishBuild } from './catalog/build-rows.js';
+import { cacheIndex } from './catalog/cache-rows.js';
 import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from './catalog/decision-rows.js';
 import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
 import { projectRows } from './catalog/project-rows.js';
@@ -16,6 +17,7 @@ import type { CatalogDb } from './catalog/tables.js';
 export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
   return {
     location,
+    cache: cacheIndex(db),
 
     publishBuild: (build) => publishBuild(db, build),
     currentBuild: (queue) => currentBuild(db, queue),

@@ -93,7 +93,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
 
   let current: BuildRecord | undefined;
   const rebuild = async () => {
-    const made = await buildProject({ projectDir: config.projectDir, queue: config.queue, store, catalog });
+    const { projectDir, queue, cache } = config;
+    const made = await buildProject({ projectDir, queue, store, catalog, cache });
     const changed = made.record.id !== current?.id;
     current = made.record;
     await builds.refresh();

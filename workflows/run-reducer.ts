@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../sdk/protocol/failure.js';
-import type { RunPlan, RunState, StepState } from '../sdk/protocol/messages.js';
+import type { RunPlan, RunState, StepPlace, StepState } from '../sdk/protocol/messages.js';
 import type { RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 
 /** What can happen to a run, in the order the workflow sees it. `at` is ISO 8601, UTC. */
@@ -18,6 +18,7 @@ export type RunEvent =
       readonly status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>;
       readonly at: string;
       readonly failure?: FailureInfo;
+      readonly cached?: StepPlace;
     }
   | { readonly type: 'ended'; readonly status: Exclude<RunStatus, 'running'> };
 
@@ -56,10 +57,11 @@ const scheduledStep = ({ path, name, kind, at }: Extract<RunEvent, { type: 'sche
 
 const closedStep = (
   step: StepState,
-  { status, at, failure }: Extract<RunEvent, { type: 'closed' }>,
+  { status, at, failure, cached }: Extract<RunEvent, { type: 'closed' }>,
 ): StepState => ({
   ...step,
   status,
   closedAt: at,
   ...(failure && { failure }),
+  ...(cached && { cached }),
 });

@@ -23,6 +23,7 @@ import type {
   RegisterTask,
   RunRequest,
   RunState,
+  StepPlace,
   StepResult,
   StepTask,
 } from '../sdk/protocol/messages.js';
@@ -30,6 +31,7 @@ import { activityNames, searchAttributes, stepQueue } from '../sdk/protocol/name
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { StepKind } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
+import { cachedSteps, cacheMode } from './cached-steps.js';
 import { failureInfo, typedError } from './failures.js';
 import type { OpenGates } from './open-gates.js';
 import type { RunEvent } from './run-reducer.js';
@@ -71,18 +73,24 @@ export type RuntimeOptions = {
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
 export function temporalRuntime({ request, gates, state, record }: RuntimeOptions): PipelineRuntime {
-  const { run, pipeline, build, queue, tags } = request;
+  const { run, pipeline, build, queue, tags, cache } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
+  const cached = cachedSteps();
 
   /** Gives the call its path, records its beginning and end, and turns what Temporal throws into typed errors. */
-  async function call<T>(name: string, kind: StepKind, body: (path: string) => Promise<T>): Promise<T> {
+  async function call<T>(
+    name: string,
+    kind: StepKind,
+    body: (path: string, from: (cached: StepPlace) => void) => Promise<T>,
+  ): Promise<T> {
     const path = nextPath(name);
     const place = { run, step: path };
     record({ type: 'scheduled', path, name, kind, at: now() });
     try {
-      const result = await body(path);
-      record({ type: 'closed', path, status: 'completed', at: now() });
+      let taken: StepPlace | undefined;
+      const result = await body(path, (from) => (taken = from));
+      record({ type: 'closed', path, status: 'completed', at: now(), ...(taken && { cached: taken }) });
       return result;
     } catch (error) {
       const typed = typedError(error, place);
@@ -98,10 +106,11 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
     step(name, input) {
       const spec = specOf(name);
       if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
-      return call(name, 'step', async (path) => {
+      return call(name, 'step', async (path, from) => {
         checkSize(input, `The input of step \`${name}\``, { run, step: path });
         const plan = state().plan;
         const image = plan?.images[name];
+        const mode = cacheMode(spec, cache);
         const task: StepTask = {
           v: 1,
           run,
@@ -111,10 +120,16 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
           spec,
           executor: executorOf(spec, plan?.executor),
           input,
+          queue,
           ...(image && { image }),
+          ...(mode && { cache: mode }),
         };
-        const activity = spec.isolation === 'inline' ? inlineActivity(spec) : stepActivity(spec, path, queue);
-        return (await activity(task)).output;
+        if (spec.isolation === 'inline') return (await inlineActivity(spec)(task)).output;
+        const result = await cached.run(task, (again) =>
+          stepActivity(again, queue)(again).catch(rethrow(task)),
+        );
+        if (result.cached) from(result.cached);
+        return result.output;
       });
     },
 
@@ -138,6 +153,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
               queue,
               tags,
               parent: { run, path },
+              ...(cache && { cache }),
             } satisfies RunRequest,
           ],
           taskQueue: workflowInfo().taskQueue,
@@ -223,6 +239,13 @@ const executorOf = (spec: StepSpec, planned: 'docker' | 'process' | undefined): 
   return spec.isolation === 'process' ? 'process' : (planned ?? 'process');
 };
 
+/** What Temporal throws for a step, as the error it stands for. */
+const rethrow =
+  ({ run, path }: StepTask) =>
+  (error: unknown): never => {
+    throw typedError(error, { run, step: path });
+  };
+
 type StepActivity = (task: StepTask) => Promise<StepResult>;
 type StepActivities = Readonly<Record<string, StepActivity>>;
 
@@ -233,7 +256,7 @@ const retryOf = ({ retry }: StepSpec) => ({
   maximumInterval: retry.maximumIntervalMs,
 });
 
-function stepActivity(spec: StepSpec, path: string, queue: string): StepActivity {
+function stepActivity({ spec, path }: StepTask, queue: string): StepActivity {
   return named(
     proxyActivities<StepActivities>({
       activityId: path,

@@ -87,3 +87,30 @@ export interface ImageResolver {
    */
   resolve(request: ImageRequest, options: ExecuteOptions): Promise<ResolvedImage>;
 }
+
+export type InterpreterRequest = {
+  /** The step's command as it is declared; undefined for a function. */
+  readonly command: readonly string[] | undefined;
+  /** Host folder of the source. */
+  readonly source: string | undefined;
+  /** Whether packages that are not there yet may be installed, which takes its time. */
+  readonly install: boolean;
+};
+
+/** What runs steps on this host, in words that change when it does. */
+export type HostInterpreter = {
+  /** `node v20.19.0`, or the digest of the program. */
+  readonly program: string;
+  /** `name==version` of what its requirements resolved to. */
+  readonly packages?: readonly string[];
+};
+
+/** What only an executor on the host itself can do. */
+export interface InterpreterResolver {
+  /**
+   * What would run the step.
+   * @returns undefined when packages would have to be installed first, and may not
+   * @throws DependenciesFailed
+   */
+  interpreter(request: InterpreterRequest, options: ExecuteOptions): Promise<HostInterpreter | undefined>;
+}

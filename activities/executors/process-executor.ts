@@ -9,10 +9,11 @@ import { removeTree } from '../remove-tree.js';
 import { contract } from '../../sdk/step-contract.js';
 import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
-import type { Execution, ExecutionEnd, ExecuteOptions, Executor } from './executor.js';
+import type { Execution, ExecutionEnd, ExecuteOptions, Executor, InterpreterResolver } from './executor.js';
 import type { ExecutionLimits } from './execution-limits.js';
 import { watchLimits } from './execution-limits.js';
 import { findProgram } from './find-program.js';
+import { hostInterpreter } from './host-interpreter.js';
 import type { OutputLog } from './output-log.js';
 import { openOutputLog } from './output-log.js';
 import { endProcesses, markOf } from './process-leftovers.js';
@@ -29,7 +30,8 @@ export type ProcessExecutorOptions = {
 };
 
 /** Runs each attempt as a process group on this host, as this user. */
-export function createProcessExecutor({ env = process.env }: ProcessExecutorOptions = {}): Executor {
+export function createProcessExecutor({ env = process.env }: ProcessExecutorOptions = {}): Executor &
+  InterpreterResolver {
   const share = createSharedWork<PythonEnvironment>();
   return {
     kind: 'process',
@@ -40,6 +42,7 @@ export function createProcessExecutor({ env = process.env }: ProcessExecutorOpti
           : undefined,
       ),
     execute: (execution, options) => execute({ execution, env, share }, options),
+    interpreter: (request, options) => hostInterpreter(request, { ...options, env, share }),
   };
 }
 

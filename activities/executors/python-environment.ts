@@ -23,6 +23,12 @@ export type PythonEnvironmentOptions = ExecuteOptions & {
   readonly share: SharedWork<PythonEnvironment>;
 };
 
+type Wanted = {
+  readonly python: HostPython;
+  /** Where the environment is, once it is made. */
+  readonly link: string;
+};
+
 /**
  * The virtual environment with a source's requirements, kept under ~/.cache/millrace/venvs by interpreter and lock; made by the
  * first who asks, of whatever process.
@@ -33,14 +39,9 @@ export async function pythonEnvironment(
   source: string,
   { env, share, signal, onDetail }: PythonEnvironmentOptions,
 ): Promise<PythonEnvironment | undefined> {
-  const requirements = await readRequirements(source);
-  if (!requirements) return undefined;
-  const python = await hostPython(env, signal);
-  const key = createHash('sha256')
-    .update(`${python.identity}\n${requirements.digest}`)
-    .digest('hex')
-    .slice(0, 32);
-  const link = path.join(cacheFolder(env), key);
+  const wanted = await environmentFor(source, env, signal);
+  if (!wanted) return undefined;
+  const { python, link } = wanted;
   const made = await published(link);
   if (made) return made;
   const options = { signal, ...(onDetail && { onDetail }) };
@@ -54,6 +55,30 @@ export async function pythonEnvironment(
     },
     options,
   );
+}
+
+/** Whether a source needs an environment that is not made yet; nothing is installed. */
+export async function lacksPythonEnvironment(
+  source: string,
+  { env, signal }: Pick<PythonEnvironmentOptions, 'env' | 'signal'>,
+): Promise<boolean> {
+  const wanted = await environmentFor(source, env, signal);
+  return wanted !== undefined && (await published(wanted.link)) === undefined;
+}
+
+async function environmentFor(
+  source: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<Wanted | undefined> {
+  const requirements = await readRequirements(source);
+  if (!requirements) return undefined;
+  const python = await hostPython(env, signal);
+  const key = createHash('sha256')
+    .update(`${python.identity}\n${requirements.digest}`)
+    .digest('hex')
+    .slice(0, 32);
+  return { python, link: path.join(cacheFolder(env), key) };
 }
 
 const cacheFolder = (env: NodeJS.ProcessEnv): string =>
@@ -122,10 +147,19 @@ async function hostPython(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<
       hint: 'Install Python 3 with venv on the worker, or run the step in Docker.',
     });
   }
-  const facts = 'import sys, platform; print(sys.version, platform.platform(), sys.base_prefix)';
-  const identity = await output(program, ['-c', facts], { env: buildEnvironment(env), signal });
-  return { program, identity };
+  return { program, identity: await pythonIdentity(program, env, signal) };
 }
+
+/** What tells one Python from another: version, platform and where it lies. */
+export const pythonIdentity = (
+  program: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<string> =>
+  output(program, ['-c', 'import sys, platform; print(sys.version, platform.platform(), sys.base_prefix)'], {
+    env: buildEnvironment(env),
+    signal,
+  });
 
 /** pip runs code of packages: it gets what finding and compiling them needs, not the worker's settings and secrets. */
 const buildEnvironment = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

@@ -22,6 +22,8 @@ type RunOptions = {
   readonly wait?: boolean;
   readonly watch?: boolean;
   readonly dryRun?: boolean;
+  readonly cache: boolean;
+  readonly refresh?: readonly string[];
 };
 
 export const runCommand = (): Command =>
@@ -42,6 +44,8 @@ export const runCommand = (): Command =>
     .option('--timeout <duration>', 'longest time of the whole run, such as 2h')
     .option('-w, --wait', 'wait for the end and print the result')
     .option('--watch', 'wait for the end and show the steps as they go')
+    .option('--no-cache', 'neither take results from the cache nor keep any')
+    .option('--refresh <step>', 'compute this cached step anew; may be repeated', collect)
     .option('--dry-run', 'check input, images, secrets and capacity; start nothing')
     .addHelpText(
       'after',
@@ -65,13 +69,15 @@ export const runCommand = (): Command =>
       }),
     );
 
-function startOptions({ id, tag, timeout }: RunOptions): StartOptions {
+function startOptions({ id, tag, timeout, cache, refresh }: RunOptions): StartOptions {
   // A wrong duration is refused before a file is uploaded.
   if (timeout !== undefined) durationMs(timeout, '--timeout');
   return {
     tags: parseTags(tag ?? []),
     ...(id !== undefined && { runId: id }),
     ...(timeout !== undefined && { timeout }),
+    ...(!cache && { cache }),
+    ...(refresh && { refresh }),
   };
 }
 

@@ -79,6 +79,7 @@ function closedTail(step: StepView, view: RunView, detail: string): readonly Seg
     const reason = decision.reason === undefined ? '' : `: ${plainLine(decision.reason)}`;
     return [{ text: `${decision.decision} by ${plainLine(decision.by)}${reason}`, style: 'dim' }];
   }
+  if (step.cached) return [{ text: `cached, from ${step.cached.run} ${step.cached.path}`, style: 'dim' }];
   // A finished step's last words about its progress say no more than that it is finished.
   if (!detail || step.kind === 'step') return [];
   return [{ text: [modelName(step), detail].filter(Boolean).join(' '), style: 'dim' }];

@@ -16,6 +16,16 @@ export type RunRequest = {
   readonly tags: Readonly<Record<string, string>>;
   /** Of a child run: where in the parent it was called. */
   readonly parent?: { readonly run: string; readonly path: string };
+  /** How this run departs from what its steps say of their cache. */
+  readonly cache?: RunCache;
+};
+
+/** What a run does with the cache. */
+export type RunCache = {
+  /** False: results are neither taken nor kept. */
+  readonly use: boolean;
+  /** Names of steps that are computed anew, their results kept. */
+  readonly refresh: readonly string[];
 };
 
 /** A step's place and identity in a run. */
@@ -52,11 +62,22 @@ export type StepTask = StepPlace & {
   readonly executor: 'docker' | 'process' | 'worker';
   readonly image?: ResolvedImage;
   readonly input: unknown;
+  /** Prefix of the run's queues. */
+  readonly queue: string;
+  /** Of a cached step: whether an earlier result may be taken. `refresh` computes anew. */
+  readonly cache?: 'use' | 'refresh';
+  /** Why a look into the cache found nothing to take. */
+  readonly missed?: string;
 };
 
 export type StepResult = {
   readonly output: Readonly<Record<string, unknown>>;
+  /** The step that computed it, where it was taken from the cache. */
+  readonly cached?: StepPlace;
 };
+
+/** What the cache has for a step: a result, or why there is none to take. */
+export type CacheLookup = { readonly result?: StepResult; readonly missed?: string };
 
 /** Details of an activity's heartbeat: what people see of a step that is under way. */
 export type StepHeartbeat = {
@@ -129,4 +150,6 @@ export type StepState = {
   readonly failure?: FailureInfo;
   /** Approval: what is asked. */
   readonly gate?: string;
+  /** The step that computed its result, where that was taken from the cache. */
+  readonly cached?: StepPlace;
 };

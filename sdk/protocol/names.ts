@@ -22,6 +22,7 @@ export const activityNames = {
   closeRun: 'millrace.closeRun',
   checkRun: 'millrace.checkRun',
   planRun: 'millrace.planRun',
+  lookUpResult: 'millrace.lookUpResult',
   recordGate: 'millrace.recordGate',
   openApproval: 'millrace.openApproval',
   closeApproval: 'millrace.closeApproval',

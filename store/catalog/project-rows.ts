@@ -1,18 +1,20 @@
 import type { ProjectedRows } from '../catalog.js';
 import { upsertArtifacts } from './artifact-rows.js';
 import { upsertAttempts, upsertMetrics } from './attempt-rows.js';
+import { upsertUses } from './cache-rows.js';
 import { upsertSteps } from './step-rows.js';
 import type { CatalogDb } from './tables.js';
 
 /** All rows or none. On the way of each step: a few statements, each for many rows, in one short transaction. */
 export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<void> {
-  const { steps = [], attempts = [], metrics = [], artifacts = [] } = rows;
-  if (steps.length + attempts.length + metrics.length + artifacts.length === 0) return;
+  const { steps = [], attempts = [], metrics = [], artifacts = [], cacheUses = [] } = rows;
+  if (steps.length + attempts.length + metrics.length + artifacts.length + cacheUses.length === 0) return;
   await db.transaction().execute(async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
     await upsertSteps(trx, { steps, attempts });
     await upsertAttempts(trx, attempts);
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);
+    await upsertUses(trx, cacheUses);
   });
 }

@@ -106,6 +106,7 @@ const changing = [
   'failure',
   'scheduled_at',
   'closed_at',
+  'cached',
 ] as const;
 
 const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
@@ -122,6 +123,7 @@ const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
   failure: toJson(record.failure),
   scheduled_at: record.scheduledAt,
   closed_at: record.closedAt ?? null,
+  cached: toJson(record.cached),
 });
 
 const toStep = (row: Selectable<StepTable>): StepRecord =>
@@ -138,4 +140,5 @@ const toStep = (row: Selectable<StepTable>): StepRecord =>
     failure: fromJson(row.failure),
     scheduledAt: row.scheduled_at,
     closedAt: orAbsent(row.closed_at),
+    cached: fromJson(row.cached),
   });

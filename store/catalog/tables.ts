@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ArtifactKind, ContentType, Digest } from '../../sdk/artifact.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../../sdk/states.js';
+import type { CacheUse } from '../cache-index.js';
 import type { ApprovalRecord, ArtifactRecord, AttemptRecord, Time } from '../catalog.js';
 
 /** JSON as text; see columns.ts. */
@@ -50,6 +51,7 @@ export type CatalogTables = {
     failure: Json | null;
     scheduled_at: Time;
     closed_at: Time | null;
+    cached: Json | null;
   };
   readonly attempts: {
     run: string;
@@ -129,6 +131,37 @@ export type CatalogTables = {
     run: string;
     path: string;
     at: Time;
+  };
+  readonly cache_entries: {
+    key: Digest;
+    step: string;
+    pipeline: string;
+    run: string;
+    path: string;
+    output: Json;
+    created_at: Time;
+  };
+  readonly cache_uses: {
+    run: string;
+    path: string;
+    key: Digest;
+    parts: Json;
+    step: string;
+    pipeline: string;
+    outcome: CacheUse['outcome'];
+    from_run: string | null;
+    from_path: string | null;
+    reason: string | null;
+    at: Time;
+  };
+  readonly cache_leases: {
+    key: Digest;
+    run: string;
+    path: string;
+    attempt: number;
+    token: string;
+    beats: number;
+    renewed_at: Time;
   };
 };
 

@@ -5,6 +5,7 @@ import type { Execution } from '../../activities/executors/executor.js';
 import { packageRoot } from '../../config/package-root.js';
 import { STEP, step } from '../../sdk/step.js';
 import type { CommandStepOptions } from '../../sdk/step-options.js';
+import { storedSpec } from './stored-spec.js';
 
 type Options = Partial<CommandStepOptions<z.ZodObject, z.ZodObject>>;
 
@@ -27,7 +28,7 @@ export function executionOf(options: Options = {}, given: Partial<Execution> = {
     step: 'try#2',
     attempt: 1,
     key: 'key-1',
-    spec: { ...spec, source: undefined, code: undefined, imageContext: undefined },
+    spec: storedSpec(spec),
     image: undefined,
     command: () => spec.command ?? [],
     folder: '/nowhere',

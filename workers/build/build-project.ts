@@ -3,6 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Metafile } from 'esbuild';
 import { BuildFailed, DuplicateName, StepOutsideStepsFile } from '../../sdk/errors.js';
+import type { CacheDefault } from '../../sdk/cache-spec.js';
+import { resolvedCache } from '../../sdk/cache-spec.js';
 import type { PipelineDefinition } from '../../sdk/pipeline.js';
 import { isPipeline, PIPELINE } from '../../sdk/pipeline.js';
 import type { StepSpec } from '../../sdk/step-spec.js';
@@ -15,6 +17,7 @@ import { loadSteps, ownInputs } from './load-steps.js';
 import { checkSandboxLoad } from './check-sandbox-load.js';
 import { findProjectFiles, stepsFile } from './project-files.js';
 import { bundleStep } from './step-bundle.js';
+import { stepLogic } from './step-logic.js';
 import { bundleWorkflows } from './workflow-bundle.js';
 import type { PipelineExport, ProxiedStep } from './workflow-entry.js';
 import { bundlePipelines, bundleWorkflowEntry, stepsOfPipelines } from './workflow-entry.js';
@@ -24,6 +27,8 @@ export type BuildOptions = {
   readonly queue: string;
   readonly store: ArtifactStore;
   readonly catalog: Catalog;
+  /** How steps that say nothing of their cache are cached. Default: not. */
+  readonly cache?: CacheDefault;
 };
 
 /** A build, with the files that a change of which makes it stale. */
@@ -39,6 +44,7 @@ export async function buildProject({
   queue,
   store,
   catalog,
+  cache = { default: false, ttlMs: undefined },
 }: BuildOptions): Promise<ProjectBuild> {
   const files = await findProjectFiles(projectDir);
   if (files.pipelines.length === 0) {
@@ -47,7 +53,9 @@ export async function buildProject({
     });
   }
   const loaded = await loadSteps(files.steps, projectDir);
-  const steps = await Promise.all(loaded.steps.map((step) => resolveStep(step, projectDir, store)));
+  const steps = await Promise.all(
+    loaded.steps.map((step) => resolveStep(step, { projectDir, store, cache })),
+  );
   const { code: pipelinesCode, metafile } = await bundlePipelines({
     projectDir,
     files: files.pipelines,
@@ -94,18 +102,27 @@ export async function buildProject({
   };
 }
 
-async function resolveStep(step: LoadedStep, projectDir: string, store: ArtifactStore): Promise<ProxiedStep> {
+async function resolveStep(
+  step: LoadedStep,
+  {
+    projectDir,
+    store,
+    cache: byDefault,
+  }: Pick<BuildOptions, 'projectDir' | 'store'> & { readonly cache: CacheDefault },
+): Promise<ProxiedStep> {
   const { spec } = step.definition;
+  const cache = resolvedCache(spec.cache, spec, byDefault);
   const folder = path.dirname(step.exports[0].file);
   const context = spec.image?.kind === 'build' ? spec.image.context : undefined;
-  const [code, source, imageContext] = await Promise.all([
+  const [code, logic, source, imageContext] = await Promise.all([
     bundleStep(step, projectDir).then((text) => store.putBytes(text)),
+    cache && stepLogic(step, projectDir),
     putFolder(store, folder, spec.source, spec.name),
     putFolder(store, folder, context, spec.name),
   ]);
   return {
     exports: step.exports,
-    spec: { ...spec, code, source, imageContext } satisfies StepSpec,
+    spec: { ...spec, code, source, imageContext, cache, logic } satisfies StepSpec,
   };
 }
 

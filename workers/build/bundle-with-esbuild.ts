@@ -47,7 +47,7 @@ export async function bundleWithEsbuild({
       legalComments: 'none',
       logLevel: 'silent',
       alias: {
-        millrace: ownFiles.sdk,
+        ...(options.external?.includes('millrace') ? {} : { millrace: ownFiles.sdk }),
         ...(options.external?.includes('zod') ? {} : { zod: resolvePackage('zod', projectDir) }),
       },
       ...options,

@@ -6,10 +6,10 @@ import { tailEvents } from '../../../activities/event-tail.js';
 import { lastLines } from '../../../activities/last-lines.js';
 import { readValues, storeArtifacts } from '../../../activities/step-outputs.js';
 import { file } from '../../../sdk/artifact.js';
-import type { StepSpec } from '../../../sdk/step-spec.js';
 import { STEP, step } from '../../../sdk/step.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
+import { storedSpec } from '../../support/stored-spec.js';
 
 const definition = step({
   name: 'sly',
@@ -17,7 +17,7 @@ const definition = step({
   input: z.object({}),
   output: z.object({ text: z.string().optional(), data: file().optional() }),
 })[STEP];
-const spec: StepSpec = { ...definition.spec, source: undefined, code: undefined, imageContext: undefined };
+const spec = storedSpec(definition.spec);
 const values = (folder: string) => readValues({ spec, output: definition.output }, folder);
 
 async function stepFolder(): Promise<{ readonly folder: string; readonly secret: string }> {

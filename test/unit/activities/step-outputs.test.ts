@@ -6,10 +6,10 @@ import { dataset, model, report } from '../../../sdk/artifact.js';
 import type { ArtifactRef } from '../../../sdk/artifact.js';
 import { StepOutputInvalid, StepOutputMissing } from '../../../sdk/errors.js';
 import { STEP, step } from '../../../sdk/step.js';
-import type { StepSpec } from '../../../sdk/step-spec.js';
 import type { ArtifactStore } from '../../../store/artifact-store.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
+import { storedSpec } from '../../support/stored-spec.js';
 
 const definition = step({
   name: 'train',
@@ -23,7 +23,7 @@ const definition = step({
     unnamed: z.number().optional(),
   }),
 })[STEP];
-const spec: StepSpec = { ...definition.spec, source: undefined, code: undefined, imageContext: undefined };
+const spec = storedSpec(definition.spec);
 const ref: ArtifactRef<'model'> = {
   $artifact: 'model',
   digest: `sha256:${'a'.repeat(64)}`,

@@ -7,12 +7,14 @@ const program = () => createProgram('1.2.3');
 test('every command has a description and examples in its help', () => {
   const { commands } = program();
   expect(commands.map((command) => command.name())).toEqual([
-    'demo', 'dev', 'worker', 'run', 'runs', 'show', 'logs', 'approve', 'reject', 'cancel', 'models', 'doctor',
+    'demo', 'dev', 'worker', 'run', 'runs', 'show', 'logs', 'approve', 'reject', 'cancel', 'models', 'cache', 'doctor',
   ]); // prettier-ignore
-  for (const command of commands) {
+  for (const command of commands.flatMap((each) => [each, ...each.commands])) {
     let help = '';
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
-    expect(help).toContain(`Usage: millrace ${command.name()}`);
+    expect(help).toContain('Usage: millrace ');
+    expect(help).toContain(command.name());
+    expect(command.description()).not.toBe('');
     expect(help).toMatch(/\nExamples:\n {2}\$ /);
     expect(help).toContain('--json');
   }

@@ -73,6 +73,7 @@ test('without a file and variables every setting has its documented default', as
       shutdownGraceMs: 10_000,
     },
     secrets: { dir: undefined, envPrefix: 'MILLRACE_SECRET_' },
+    cache: { default: false, ttlMs: undefined },
     logLevel: 'info',
   });
 });
@@ -85,6 +86,7 @@ const everySetting = `
     temporal: { address: '[::1]:7233', namespace: 'ml', apiKey: 'k', tls: false, port: 7500 },
     worker: { executor: 'process', cpus: 1.5, memory: '4GiB', gpus: 2, shutdownGrace: '1.5 minutes' },
     secrets: { dir: './secrets', envPrefix: 'TEAM_' },
+    cache: { default: true, ttl: '2 days' },
   });`;
 
 test('a TypeScript config sets everything in human units, with paths from its own folder and imports of its own', async () => {
@@ -105,6 +107,7 @@ test('a TypeScript config sets everything in human units, with paths from its ow
     store: 'file:/srv/artifacts',
     worker: { executor: 'process', cpus: 1.5, memory: 4 * 2 ** 30, gpus: 2, shutdownGraceMs: 90_000 },
     secrets: { dir: join(dir, 'secrets'), envPrefix: 'TEAM_' },
+    cache: { default: true, ttlMs: 172_800_000 },
     logLevel: 'warn',
   });
 });

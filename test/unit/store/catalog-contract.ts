@@ -414,6 +414,116 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
       });
     });
 
+    describe('keeps cached results', () => {
+      const key = digest('c');
+      const entry = { key, step: 'train', pipeline: 'mortgage', run: 'run-1', path: 'train', output: { auc: 0.8 }, createdAt: at(3) }; // prettier-ignore
+      const lease = {
+        key,
+        run: 'run-1',
+        path: 'train',
+        attempt: 1,
+        token: 'one',
+        at: at(2),
+        staleBefore: at(0),
+      };
+      const use = { run: 'run-1', path: 'train', key, parts: { image: digest('1'), input: { trees: 1 } }, step: 'train', pipeline: 'mortgage', outcome: 'computed', reason: 'no entry', at: at(3) } as const; // prettier-ignore
+
+      it('that only the holder of the lease commits, and gives the lease back with it', async () => {
+        expect(await catalog.cache.acquire(lease)).toEqual({ held: true });
+        expect(await catalog.cache.commit(entry, 'other')).toBe(false);
+        expect(await catalog.cache.entry(key)).toBeUndefined();
+        expect(await catalog.cache.commit(entry, 'one')).toBe(true);
+        expect(await catalog.cache.entry(key)).toEqual(entry);
+        expect(await catalog.cache.commit({ ...entry, run: 'run-2' }, 'one')).toBe(false);
+        const next = { ...lease, run: 'run-3', token: 'three' };
+        expect(await catalog.cache.acquire(next)).toEqual({ held: true });
+        expect(await catalog.cache.commit({ ...entry, run: 'run-3', output: 3 }, 'three')).toBe(true);
+        expect(await catalog.cache.entry(key)).toMatchObject({ run: 'run-3', output: 3 });
+      });
+
+      it('and tells who has the lease, until it is released, renewed no more or seen to stand still', async () => {
+        await catalog.cache.acquire(lease);
+        expect(await catalog.cache.renew({ key, token: 'one', at: at(4) })).toBe(true);
+        const other = { ...lease, run: 'run-2', token: 'two', at: at(5), staleBefore: at(4) };
+        const by = { run: 'run-1', path: 'train', attempt: 1, token: 'one', beats: 1 };
+        expect(await catalog.cache.acquire(other)).toEqual({ held: false, by });
+        expect(await catalog.cache.acquire({ ...other, abandoned: { token: 'one', beats: 0 } })).toEqual({
+          held: false,
+          by,
+        });
+        expect(await catalog.cache.acquire({ ...other, abandoned: by })).toEqual({ held: true });
+        expect(await catalog.cache.renew({ key, token: 'one', at: at(6) })).toBe(false);
+        await catalog.cache.release({ key, token: 'one' });
+        expect(await catalog.cache.acquire({ ...lease, staleBefore: at(5) })).toMatchObject({ held: false });
+        expect(await catalog.cache.acquire({ ...lease, token: 'three', staleBefore: at(6) })).toEqual({
+          held: true,
+        });
+        await catalog.cache.release({ key, token: 'three' });
+        expect(await catalog.cache.acquire(other)).toEqual({ held: true });
+        // Another attempt of the same step goes on with its own.
+        expect(await catalog.cache.acquire({ ...other, attempt: 2, token: 'four' })).toEqual({ held: true });
+      });
+
+      it('and of many who ask at once one gets the lease', async () => {
+        const answers = await Promise.all(
+          Array.from({ length: 20 }, (_, index) =>
+            catalog.cache.acquire({ ...lease, run: `run-${index}`, token: `${index}` }),
+          ),
+        );
+        expect(answers.filter(({ held }) => held)).toHaveLength(1);
+      });
+
+      it('and what the cache did for each step, and the newest earlier use, at the same path first', async () => {
+        const path2 = { ...use, run: 'run-2', path: 'train#2', at: at(5) };
+        await catalog.project({
+          cacheUses: [
+            use,
+            path2,
+            { ...use, run: 'run-3', at: at(6), outcome: 'hit', from: { run: 'run-1', path: 'train' } },
+          ],
+        });
+        expect(await catalog.cache.use({ run: 'run-1', path: 'train' })).toEqual(use);
+        expect(await catalog.cache.use({ run: 'run-9', path: 'train' })).toBeUndefined();
+        const { step, pipeline } = use;
+        const earlier = (path: string, run: string, time: number) =>
+          catalog.cache.useBefore({ step, pipeline, path, run, at: at(time) });
+        expect(await earlier('train', 'run-3', 6)).toEqual(use);
+        expect(await earlier('train#2', 'run-3', 6)).toEqual(path2);
+        expect(await earlier('train#3', 'run-3', 6)).toEqual(path2);
+        expect(await earlier('train', 'run-1', 3)).toBeUndefined();
+      });
+
+      it('listed with how often they were taken, and lets go of those that fit', async () => {
+        const names = ['a', 'b', 'd'].map(digest);
+        for (const [index, name] of names.entries()) {
+          await catalog.cache.acquire({ ...lease, key: name });
+          await catalog.cache.commit({ ...entry, key: name, run: `run-${index}`, step: index === 0 ? 'fit' : 'train', createdAt: at(index) }, 'one'); // prettier-ignore
+        }
+        await catalog.project({
+          cacheUses: [
+            { ...use, key: names[1]!, run: 'run-1' },
+            { ...use, key: names[1]!, run: 'run-7', outcome: 'hit', at: at(8) },
+            { ...use, key: names[1]!, run: 'run-8', outcome: 'joined', at: at(9) },
+          ],
+        });
+        const listed = await catalog.cache.entries({ step: 'train' });
+        expect(listed.map(({ key: each, hits, lastHitAt }) => [each, hits, lastHitAt])).toEqual([
+          [names[2], 0, undefined],
+          [names[1], 2, at(9)],
+        ]);
+        expect(await catalog.cache.entries({ limit: 1 })).toHaveLength(1);
+        expect(await catalog.cache.evict({ step: 'train', before: at(2) })).toBe(1);
+        expect(await catalog.cache.evict({ run: 'run-0' })).toBe(1);
+        expect((await catalog.cache.entries({})).map(({ key: each }) => each)).toEqual([names[2]]);
+      });
+
+      it('and a step says whose result it took', async () => {
+        const cached = { run: 'run-0', path: 'train' };
+        await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(2), cached })] });
+        expect((await catalog.steps('run-1'))[0]?.cached).toEqual(cached);
+      });
+    });
+
     it('registers versions without gaps or doubles when many are asked for at once', async () => {
       const versions = await Promise.all(
         Array.from({ length: 30 }, (_, index) => catalog.registerVersion(aVersion({ run: `run-${index}` }))),
