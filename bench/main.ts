@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { overhead } from './overhead.js';
+import { store } from './store.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -8,7 +9,7 @@ const { values, positionals } = parseArgs({
     case: { type: 'string', multiple: true, default: [] },
   },
 });
-const benches = { overhead };
+const benches = { overhead, store };
 const name = positionals[0] ?? 'overhead';
 const bench = Object.entries(benches).find(([each]) => each === name)?.[1];
 if (!bench) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { BenchHost } from './bench-host.js';
 import { bareQueue, startBenchHost } from './bench-host.js';
 import { containerCold } from './container-cold.js';
+import { executedSoFar } from './executed.js';
 import { median, report, timed } from './report.js';
 import { startCommand } from './start-command.js';
 
@@ -61,6 +62,3 @@ async function stepCases(host: BenchHost, rounds: number): Promise<void> {
     });
   }
 }
-
-const executedSoFar = (): number =>
-  (globalThis as { millraceBenchExecuted?: number }).millraceBenchExecuted ?? 0;

@@ -13,3 +13,4 @@ const count = ({ index }: { readonly index: number }) => {
 
 export const plain = step({ name: 'plain', isolation: 'none', input, output }, count);
 export const glue = step({ name: 'glue', inline: true, input, output }, count);
+export const kept = step({ name: 'kept', isolation: 'none', cache: true, input, output }, count);

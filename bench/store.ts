@@ -1,0 +1,14 @@
+import { cachedSteps } from './cached-steps.js';
+
+const cases: Readonly<Record<string, (rounds: number) => Promise<void>>> = {
+  'cached-50': cachedSteps,
+};
+
+/** What the store and the cache cost, each case against its floor; CONTRIBUTING.md has the bounds. */
+export async function store(options: {
+  readonly rounds: number;
+  readonly cases: readonly string[];
+}): Promise<void> {
+  for (const [name, run] of Object.entries(cases))
+    if (options.cases.length === 0 || options.cases.includes(name)) await run(options.rounds);
+}
