@@ -57,7 +57,8 @@ export function pipelineWorkflow(
       state = reduceRun(state, event);
     };
     setHandler(defineQuery<RunState>(queries.state), () => state);
-    installRuntime(temporalRuntime({ request, gates: openGates(request.run), state: () => state, record }));
+    const gates = openGates(request.run);
+    installRuntime(temporalRuntime({ request, planned: stepNames, gates, state: () => state, record }));
     try {
       await open(request, { stepNames, record });
       const output = await definition.body(checkedInput(definition, request));

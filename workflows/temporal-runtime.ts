@@ -21,6 +21,7 @@ import type {
   PromoteTask,
   RecordGate,
   RegisterTask,
+  RunPlan,
   RunRequest,
   RunState,
   StepPlace,
@@ -66,13 +67,15 @@ const reading = proxyActivities<{ [activityNames.fetchData](task: FetchTask): Pr
 
 export type RuntimeOptions = {
   readonly request: RunRequest;
+  /** Names of the steps that the plan was made for. */
+  readonly planned: readonly string[];
   readonly gates: OpenGates;
   readonly state: () => RunState;
   readonly record: (event: RunEvent) => void;
 };
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
-export function temporalRuntime({ request, gates, state, record }: RuntimeOptions): PipelineRuntime {
+export function temporalRuntime({ request, planned, gates, state, record }: RuntimeOptions): PipelineRuntime {
   const { run, pipeline, build, queue, tags, cache } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
@@ -118,7 +121,7 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
           pipeline,
           build,
           spec,
-          executor: executorOf(spec, plan?.executor),
+          executor: executorOf(spec, planned.includes(name) ? plan?.executor : undefined),
           input,
           queue,
           ...(image && { image }),
@@ -234,10 +237,15 @@ export function temporalRuntime({ request, gates, state, record }: RuntimeOption
   };
 }
 
-const executorOf = (spec: StepSpec, planned: 'docker' | 'process' | undefined): StepTask['executor'] => {
+/** @throws UnknownStep for a container that nobody planned: it must not end up on the host */
+function executorOf(spec: StepSpec, planned: RunPlan['executor'] | undefined): StepTask['executor'] {
   if (spec.isolation === 'inline' || spec.isolation === 'none') return 'worker';
-  return spec.isolation === 'process' ? 'process' : (planned ?? 'process');
-};
+  if (spec.isolation === 'process') return 'process';
+  if (planned) return planned;
+  throw new UnknownStep(`Step \`${spec.name}\` was not seen among those its pipeline can call.`, {
+    hint: 'Import it by name from its *.steps.ts file.',
+  });
+}
 
 /** What Temporal throws for a step, as the error it stands for. */
 const rethrow =

@@ -71,7 +71,8 @@ export async function stepsOfPipelines(options: {
 }): Promise<readonly string[]> {
   const { projectDir, file, steps } = options;
   const { code } = await bundleWithEsbuild({
-    entry: `export * from ${relative(projectDir, file)};`,
+    // All of it, a default export too: `export *` leaves that out, and unused files of a package without side effects.
+    entry: `import * as pipelines from ${relative(projectDir, file)}; globalThis.pipelines = pipelines;`,
     projectDir,
     what: path.relative(projectDir, file),
     plugins: [refuseNode(projectDir), proxySteps(steps)],

@@ -184,6 +184,17 @@ export const two = step({ name: 'two', ${io} }, () => ({}));`,
   ]);
 });
 
+test('a pipeline counts its steps also as a default export of a package that says it has no side effects', async () => {
+  const built = await builder.build(
+    await writeProject({
+      ...small,
+      'package.json': '{"name": "quiet", "type": "module", "sideEffects": false}',
+      'one.pipeline.ts': small['one.pipeline.ts']!.replace('export const first =', 'export default'),
+    }),
+  );
+  expect(built.record.pipelines).toEqual([{ name: 'first', steps: ['one'] }]);
+});
+
 describe('a project is refused', () => {
   it('with a pipeline file that reads a global of Node while it loads', async () => {
     const using = `const region = process.env['REGION'];\n${small['one.pipeline.ts']}`;
