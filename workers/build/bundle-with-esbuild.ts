@@ -19,7 +19,7 @@ export type BundleOptions = {
   readonly plugins?: readonly Plugin[];
   readonly options?: Pick<
     BuildOptions,
-    'minifyWhitespace' | 'minifySyntax' | 'sourcemap' | 'packages' | 'external'
+    'minifyWhitespace' | 'minifySyntax' | 'sourcemap' | 'packages' | 'external' | 'define'
   >;
 };
 

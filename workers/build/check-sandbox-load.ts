@@ -1,3 +1,5 @@
+import assert from 'node:assert';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createContext, runInContext } from 'node:vm';
 import { PipelineUsesNode } from '../../sdk/errors.js';
 
@@ -8,7 +10,8 @@ const offered = {
   TextEncoder,
   TextDecoder,
   AbortController,
-  AbortSignal,
+  AsyncLocalStorage,
+  assert,
   console,
   setTimeout,
   clearTimeout,

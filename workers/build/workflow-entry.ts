@@ -39,7 +39,12 @@ export async function bundleWorkflowEntry({ projectDir, pipelines, steps }: Entr
     projectDir,
     what: 'The workflows',
     plugins: [refuseNode(projectDir), proxySteps(steps)],
-    options: { sourcemap: 'inline', minifyWhitespace: true, external: ['zod', '@temporalio/workflow'] },
+    options: {
+      sourcemap: 'inline',
+      minifyWhitespace: true,
+      external: ['zod', '@temporalio/workflow'],
+      define,
+    },
   });
   return code;
 }
@@ -59,7 +64,7 @@ export async function bundlePipelines(options: {
     projectDir,
     what: 'The pipelines',
     plugins: [refuseNode(projectDir), proxySteps(steps)],
-    options: { minifyWhitespace: true },
+    options: { minifyWhitespace: true, define },
   });
 }
 
@@ -76,13 +81,19 @@ export async function stepsOfPipelines(options: {
     projectDir,
     what: path.relative(projectDir, file),
     plugins: [refuseNode(projectDir), proxySteps(steps)],
-    options: { minifyWhitespace: true },
+    options: { minifyWhitespace: true, define },
   });
   return steps.map(({ spec }) => spec.name).filter((name) => code.includes(marker(name)));
 }
 
 /** Stands in a proxy's code, and nowhere else. */
 const marker = (step: string): string => JSON.stringify(`millrace:proxy:${step}`);
+
+/**
+ * What code for the sandbox may ask of `process`, which is not there: packages such as immer look at it while they load. The
+ * value is the one that Temporal's own bundler would put in.
+ */
+const define = { 'process.env.NODE_ENV': '"development"' };
 
 /** Puts a proxy in the place of each step; nothing else of a steps file reaches the sandbox. */
 const proxySteps = (steps: readonly ProxiedStep[]): Plugin => ({
