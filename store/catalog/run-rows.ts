@@ -19,15 +19,24 @@ export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
     return inserted !== undefined;
   });
 
-/** Changes the fields that are given. A late `running` does not reopen a closed run. */
+/**
+ * Changes the fields that are given. A late `running` does not reopen a closed run. A completed run has no failure, whatever
+ * was asked of it before; of one that failed the failure counts that came with its end.
+ */
 export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
   db.transaction().execute(async (trx) => {
     const { id, tags } = change;
     const stored = await trx.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst();
     if (!stored) return;
-    const { status, ...rest } = toColumns(change);
+    const { status, failure, ...rest } = toColumns(change);
     const reopens = status === 'running' && isClosed(stored.status);
-    const columns = status === undefined || reopens ? rest : { ...rest, status };
+    const end = status === undefined || reopens ? stored.status : status;
+    const speaks = status !== undefined || ['running', 'cancelled'].includes(stored.status);
+    const columns = {
+      ...rest,
+      ...(end !== stored.status && { status: end }),
+      ...(end === 'completed' ? { failure: null } : failure !== undefined && speaks && { failure }),
+    };
     if (Object.keys(columns).length > 0) {
       await trx.updateTable('runs').set(columns).where('id', '=', id).execute();
     }

@@ -98,6 +98,31 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         });
       });
 
+      it('and a completed one has no failure, though somebody asked it to end before or after', async () => {
+        const failure = { code: 'RUN_CANCELLED', what: 'The run was cancelled by ada.' };
+        for (const id of ['before', 'after']) await catalog.insertRun(aRun({ id }));
+        await catalog.updateRun({ id: 'before', failure });
+        await catalog.updateRun({ id: 'before', status: 'completed', closedAt: at(8), output: 1 });
+        await catalog.updateRun({ id: 'after', status: 'completed', closedAt: at(8), output: 1 });
+        await catalog.updateRun({ id: 'after', failure });
+        for (const id of ['before', 'after'])
+          expect(await catalog.run(id)).toEqual(
+            aRun({ id, status: 'completed', closedAt: at(8), output: 1 }),
+          );
+      });
+
+      it('and a failed one keeps why it failed, a cancelled one who cancelled it', async () => {
+        const asked = { code: 'RUN_CANCELLED', what: 'The run was cancelled by ada.' };
+        const failure = { code: 'STEP_FAILED', what: 'It broke.' };
+        for (const id of ['failed', 'cancelled']) await catalog.insertRun(aRun({ id }));
+        await catalog.updateRun({ id: 'failed', status: 'failed', closedAt: at(8), failure });
+        await catalog.updateRun({ id: 'failed', failure: asked });
+        await catalog.updateRun({ id: 'cancelled', status: 'cancelled', closedAt: at(8) });
+        await catalog.updateRun({ id: 'cancelled', failure: asked });
+        expect(await catalog.run('failed')).toMatchObject({ status: 'failed', failure });
+        expect(await catalog.run('cancelled')).toMatchObject({ status: 'cancelled', failure: asked });
+      });
+
       it('and finds them by pipeline, status, tags, time and parent, newest first, at most so many', async () => {
         await catalog.insertRun(aRun({ id: 'a', startedAt: at(1), tags: { team: 'risk', env: 'prod' } }));
         await catalog.insertRun(
