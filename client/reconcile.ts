@@ -1,11 +1,11 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { isMillraceError, RunFailed, RunTimeout } from '../sdk/errors.js';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { RunFailed } from '../sdk/errors.js';
 import { toFailureInfo } from '../sdk/protocol/failure.js';
 import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
 import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
-import { runError } from './temporal-errors.js';
+import { runEnd } from './temporal-errors.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
@@ -87,6 +87,22 @@ async function closeRun(
     ...(output !== undefined && { output }),
     ...(failure && { failure }),
   });
+  if (run.parent) await closeCall(run.parent, { catalog, closedAt: at, status, failure });
+}
+
+/** The parent's row of a child run that could not write its own end. */
+async function closeCall(
+  { run, path }: NonNullable<RunRecord['parent']>,
+  end: Pick<Closing, 'catalog' | 'failure'> & {
+    readonly status: Exclude<RunStatus, 'running'>;
+    readonly closedAt: string;
+  },
+): Promise<void> {
+  const { catalog, closedAt, failure } = end;
+  const step = (await catalog.steps(run)).find((each) => each.path === path);
+  if (!step || isStepClosed(step.status)) return;
+  const status = end.status === 'completed' || end.status === 'cancelled' ? end.status : 'failed';
+  await catalog.project({ steps: [{ ...step, status, closedAt, ...(failure && { failure }) }] });
 }
 
 async function failureOf(run: string, result: () => Promise<unknown>): Promise<RunRecord['failure']> {
@@ -94,8 +110,9 @@ async function failureOf(run: string, result: () => Promise<unknown>): Promise<R
     await result();
     return undefined;
   } catch (error) {
-    const typed = runError(error, run);
-    return toFailureInfo(isMillraceError(typed) ? typed : new RunTimeout(String(typed), { run }));
+    // What kept the answer away is no verdict: the next look gets it.
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    return toFailureInfo(runEnd(error, run));
   }
 }
 

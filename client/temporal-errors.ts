@@ -1,5 +1,6 @@
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import type { MillraceError } from '../sdk/errors.js';
 import { RunCancelled, RunFailed, RunTimeout, TemporalUnavailable, UnknownGate } from '../sdk/errors.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
 import { fromFailureInfo } from '../sdk/protocol/failure.js';
@@ -22,9 +23,12 @@ export const serviceError = (error: unknown): unknown =>
       })
     : error;
 
+/** Why there is no result of a run: what ended it, or what kept the answer away. */
+export const runError = (error: unknown, run: string): unknown =>
+  error instanceof WorkflowFailedError ? runEnd(error, run) : serviceError(error);
+
 /** What ended a run, as the error its author threw or Temporal's verdict. */
-export function runError(error: unknown, run: string): unknown {
-  if (!(error instanceof WorkflowFailedError)) return serviceError(error);
+export function runEnd(error: WorkflowFailedError, run: string): MillraceError {
   const { cause } = error;
   if (cause instanceof CancelledFailure) return new RunCancelled('The run was cancelled.', { run });
   if (cause instanceof TerminatedFailure)
@@ -45,7 +49,7 @@ export function decisionError(error: unknown, run: string, gate: string): unknow
   return serviceError(error);
 }
 
-function typed(cause: unknown, run: string): unknown {
+function typed(cause: unknown, run: string): MillraceError | undefined {
   const info =
     cause instanceof ApplicationFailure ? (cause.details?.[0] as FailureInfo | undefined) : undefined;
   return info?.code === undefined ? undefined : fromFailureInfo({ run, ...info }, cause);

@@ -135,6 +135,41 @@ test('an unreachable service closes nothing and is said to be', async () => {
   expect(await run()).toMatchObject({ status: 'running' });
 });
 
+test('what keeps the answer away is no verdict: the run stays open until the service has said what ended it', async () => {
+  const away = Object.assign(new Error('14 UNAVAILABLE'), { code: 14 });
+  for (const error of [away, new TypeError('odd')]) {
+    const { reconcile, run, step } = await openRun();
+    await expect(reconcile({ status: 'FAILED', result: () => Promise.reject(error) })).rejects.toBe(error);
+    expect(await run()).toMatchObject({ status: 'running' });
+    expect((await run())?.failure).toBeUndefined();
+    expect(await step()).toMatchObject({ status: 'running' });
+    await reconcile({ status: 'FAILED', result: failedBy(asApplication) });
+    expect(await run()).toMatchObject({ status: 'failed', failure: { code: 'STEP_FAILED' } });
+  }
+});
+
+test.each([
+  ['TERMINATED', new TerminatedFailure('by hand'), { status: 'failed', failure: { code: 'RUN_FAILED' } }],
+  ['CANCELLED', new CancelledFailure('x'), { status: 'cancelled' }],
+])('a child run that ends as %s closes its row in the parent', async (status, cause, expected) => {
+  const { reconcile, catalog } = await openRun({ parent: { run: 'above', path: 'sub' } });
+  await catalog.insertRun(aRun({ id: 'above' }));
+  await catalog.project({ steps: [aStep({ run: 'above', path: 'sub', name: 'sub', kind: 'pipeline' })] });
+  await reconcile({ status, result: failedBy(cause) });
+  expect(await catalog.steps('above')).toMatchObject([
+    { path: 'sub', kind: 'pipeline', closedAt: at(30), ...expected },
+  ]);
+});
+
+test('what the parent said of a child run stays', async () => {
+  const { reconcile, catalog } = await openRun({ parent: { run: 'above', path: 'sub' } });
+  await catalog.insertRun(aRun({ id: 'above' }));
+  const row = aStep({ run: 'above', path: 'sub', status: 'lost', closedAt: at(7) });
+  await catalog.project({ steps: [row] });
+  await reconcile({ status: 'TERMINATED', result: failedBy(new TerminatedFailure('by hand')) });
+  expect(await catalog.steps('above')).toEqual([row]);
+});
+
 test('a step that no worker has taken yet is shown as waiting for one', async () => {
   const { reconcile, step } = await openRun();
   await reconcile({ pending: [{ activityId: 'score#2', type: 'score', state: 1, attempt: 1 }] });
