@@ -5,11 +5,16 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline as pump } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import type { Info } from '@temporalio/activity';
 import { Context } from '@temporalio/activity';
 import type { ArtifactRef } from '../sdk/artifact.js';
+import type { MillraceError } from '../sdk/errors.js';
 import { InfrastructureFailed, InvalidInput } from '../sdk/errors.js';
+import { isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { FetchTask } from '../sdk/protocol/messages.js';
 import { activityNames } from '../sdk/protocol/names.js';
+import type { StepRecord } from '../store/catalog.js';
+import { placedError } from './failures.js';
 import { now, stepRow } from './step-row.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -22,9 +27,15 @@ export function fetchActivities(env: StepEnvironment) {
       projector.add({ steps: [{ ...row, status: 'running', detail: uri }] });
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), 5_000);
-      const artifact = await fetchUri(uri, kind, { store, signal: context.cancellationSignal }).finally(() =>
-        clearInterval(beat),
-      );
+      const artifact = await fetchUri(uri, kind, { store, signal: context.cancellationSignal })
+        .catch((error: unknown) => {
+          const failed = placedError(error, { run, step });
+          if (context.cancellationSignal.aborted) throw failed;
+          // The author may catch it and go on: the row must not wait for the run's end.
+          projector.add({ steps: [{ ...row, ...failedState(failed, context.info), detail: uri }] });
+          throw failed;
+        })
+        .finally(() => clearInterval(beat));
       projector.add({
         steps: [{ ...row, status: 'completed', detail: uri, output: artifact, closedAt: now() }],
         artifacts: [{ run, path: step, direction: 'output', field: 'data', artifact, at: now() }],
@@ -33,6 +44,16 @@ export function fetchActivities(env: StepEnvironment) {
       return artifact;
     },
   };
+}
+
+function failedState(
+  error: MillraceError,
+  { attempt, retryPolicy }: Info,
+): Pick<StepRecord, 'status' | 'failure' | 'closedAt'> {
+  const again = isRetryable(error) && attempt < (retryPolicy?.maximumAttempts ?? Infinity);
+  return again
+    ? { status: 'retrying', failure: toFailureInfo(error) }
+    : { status: 'failed', failure: toFailureInfo(error), closedAt: now() };
 }
 
 type FetchOptions = { readonly store: StepEnvironment['store']; readonly signal: AbortSignal };
