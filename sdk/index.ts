@@ -26,6 +26,8 @@ export {
   MillraceError,
   OutOfMemory,
   RunCancelled,
+  RunFailed,
+  RunTimeout,
   StepCancelled,
   StepFailed,
   StepOutputInvalid,

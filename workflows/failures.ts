@@ -3,10 +3,19 @@ import {
   ApplicationFailure,
   ChildWorkflowFailure,
   isCancellation,
+  TerminatedFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { ErrorPlace } from '../sdk/errors.js';
-import { InfrastructureFailed, isMillraceError, MillraceError, StepCancelled } from '../sdk/errors.js';
+import {
+  InfrastructureFailed,
+  isMillraceError,
+  MillraceError,
+  RunCancelled,
+  RunFailed,
+  RunTimeout,
+  StepCancelled,
+} from '../sdk/errors.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
 import { sentence } from '../sdk/sentence.js';
 import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
@@ -36,6 +45,30 @@ export function typedError(error: unknown, place: ErrorPlace): unknown {
     ...place,
     cause,
   });
+}
+
+/**
+ * What ended a child run, where that is Temporal's verdict. One that was cancelled by itself is a failure to its parent:
+ * only with `cancelled`, the parent's own, does it stay a cancellation.
+ */
+export function childError(
+  error: unknown,
+  { cancelled, ...place }: ErrorPlace & { readonly cancelled: boolean },
+): unknown {
+  if (!(error instanceof ChildWorkflowFailure)) return error;
+  const { cause } = error;
+  const child = `The child run \`${error.execution.workflowId}\``;
+  if (isCancellation(error))
+    return cancelled ? error : new RunCancelled(`${child} was cancelled.`, { ...place, cause: error });
+  if (cause instanceof TimeoutFailure)
+    return new RunTimeout(`${child} took longer than its timeout.`, {
+      ...place,
+      hint: 'Raise the `timeout` of its pipeline.',
+      cause: error,
+    });
+  if (cause instanceof TerminatedFailure)
+    return new RunFailed(`${child} was terminated from outside.`, { ...place, cause: error });
+  return error;
 }
 
 /** JSON of an error for state and catalog. Errors of the author's own pipeline code are RUN_FAILED. */

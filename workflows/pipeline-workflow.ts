@@ -67,7 +67,8 @@ export function pipelineWorkflow(
       return output;
     } catch (thrown) {
       const error = typedError(thrown, { run: request.run });
-      const cancelled = isCancellation(error);
+      // As Temporal has it: what was cancelled on its own fails a run that was not.
+      const cancelled = isCancellation(error) && CancellationScope.current().consideredCancelled;
       const failure = failureInfo(error, { run: request.run });
       await CancellationScope.nonCancellable(() =>
         close(cancelled ? 'cancelled' : 'failed', cancelled ? {} : { failure }),

@@ -1,5 +1,6 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import {
+  CancellationScope,
   executeChild,
   isCancellation,
   ParentClosePolicy,
@@ -8,7 +9,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import { ApprovalExpired, ApprovalRejected, GateFailed, UnknownStep } from '../sdk/errors.js';
+import { ApprovalExpired, ApprovalRejected, GateFailed, RunCancelled, UnknownStep } from '../sdk/errors.js';
 import { describeCheck, judge } from '../sdk/gate.js';
 import type { PipelineRuntime } from '../sdk/runtime.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
@@ -33,7 +34,7 @@ import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { StepKind } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import { cachedSteps, cacheMode } from './cached-steps.js';
-import { failureInfo, typedError } from './failures.js';
+import { childError, failureInfo, typedError } from './failures.js';
 import type { OpenGates } from './open-gates.js';
 import type { RunEvent } from './run-reducer.js';
 import { stepPaths } from './step-path.js';
@@ -81,8 +82,15 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
   const now = () => new Date().toISOString();
   const cached = cachedSteps();
 
+  /** A call may fail while its author waits for another one: until it is awaited, that is no unhandled error. */
+  const call: typeof recorded = (...parts) => {
+    const called = recorded(...parts);
+    called.catch(() => undefined);
+    return called;
+  };
+
   /** Gives the call its path, records its beginning and end, and turns what Temporal throws into typed errors. */
-  async function call<T>(
+  async function recorded<T>(
     name: string,
     kind: StepKind,
     body: (path: string, from: (cached: StepPlace) => void) => Promise<T>,
@@ -97,7 +105,9 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
       return result;
     } catch (error) {
       const typed = typedError(error, place);
-      const status = isCancellation(typed) ? 'cancelled' : 'failed';
+      const status = isCancellation(typed instanceof RunCancelled ? typed.cause : typed)
+        ? 'cancelled'
+        : 'failed';
       record({ type: 'closed', path, status, at: now(), failure: failureInfo(typed, place) });
       throw typed;
     }
@@ -163,6 +173,9 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
           searchAttributes: attributes,
           parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
           ...(definition.timeoutMs !== undefined && { workflowExecutionTimeout: definition.timeoutMs }),
+        }).catch((error: unknown) => {
+          const cancelled = CancellationScope.current().consideredCancelled;
+          throw childError(error, { run, step: path, cancelled });
         });
       }),
 

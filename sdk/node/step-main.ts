@@ -16,6 +16,7 @@ export async function main(definition: StepDefinition): Promise<void> {
   process.once('SIGTERM', () => abort.abort());
   const emit = (event: StepEvent) =>
     appendFileSync(path.join(folder, contract.events), `${JSON.stringify(event)}\n`);
+  let code = 0;
   try {
     const input: unknown = JSON.parse(readFileSync(path.join(folder, contract.input), 'utf8'));
     const { values, moved } = await runHandler(definition, input, {
@@ -29,7 +30,6 @@ export async function main(definition: StepDefinition): Promise<void> {
     });
     for (const [name, from] of Object.entries(moved)) moveTo(from, path.join(folder, contract.outputs, name));
     writeFileSync(path.join(folder, contract.output), JSON.stringify(values));
-    process.exitCode = 0;
   } catch (error) {
     const retryable = !(isMillraceError(error) && error.fields['retryable'] === false);
     console.error(error);
@@ -39,9 +39,15 @@ export async function main(definition: StepDefinition): Promise<void> {
       retryable,
       at: new Date().toISOString(),
     });
-    process.exitCode = retryable ? 1 : exitCodes.nonRetryable;
+    code = retryable ? 1 : exitCodes.nonRetryable;
   }
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  // The step has ended when its function has: what that left open (a pool, an interval) must not keep the program.
+  process.exit(code);
 }
+
+const flushed = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => stream.write('', () => resolve()));
 
 function required(name: string): string {
   const value = process.env[name];

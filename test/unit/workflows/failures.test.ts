@@ -4,13 +4,14 @@ import {
   CancelledFailure,
   ChildWorkflowFailure,
   RetryState,
+  TerminatedFailure,
   TimeoutFailure,
   TimeoutType,
 } from '@temporalio/common';
 import type { MillraceError } from '../../../sdk/errors.js';
 import { GateFailed, InfrastructureFailed, StepFailed } from '../../../sdk/errors.js';
 import { toFailureInfo } from '../../../sdk/protocol/failure.js';
-import { failureInfo, typedError, workflowFailure } from '../../../workflows/failures.js';
+import { childError, failureInfo, typedError, workflowFailure } from '../../../workflows/failures.js';
 
 const place = { run: 'run-1', step: 'train' };
 const ofActivity = (cause: Error) =>
@@ -44,6 +45,39 @@ test('the author catches the error that a child run ended with', () => {
     application,
   );
   expect(typedError(failure, place)).toBeInstanceOf(StepFailed);
+});
+
+describe('a child run', () => {
+  const child = (cause: Error) =>
+    new ChildWorkflowFailure(
+      'default',
+      { workflowId: 'run-1.sub', runId: 'r' },
+      'sub',
+      RetryState.RETRY_POLICY_NOT_SET,
+      cause,
+    );
+
+  test.each([
+    ['cancelled by itself', new CancelledFailure('x'), 'RUN_CANCELLED', 'was cancelled.'],
+    ['too slow', new TimeoutFailure('x', undefined, TimeoutType.START_TO_CLOSE), 'RUN_TIMEOUT', 'took longer than its timeout.'],
+    ['terminated', new TerminatedFailure('by hand'), 'RUN_FAILED', 'was terminated from outside.'],
+  ])('that was %s is a failure to its parent, by its name', (_, cause, code, words) => {
+    expect(childError(child(cause), { ...place, cancelled: false })).toMatchObject({
+      code,
+      what: `The child run \`run-1.sub\` ${words}`,
+      place,
+    });
+  }); // prettier-ignore
+
+  test('that was cancelled with its parent is a cancellation', () => {
+    const failure = child(new CancelledFailure('x'));
+    expect(childError(failure, { ...place, cancelled: true })).toBe(failure);
+  });
+
+  test('that failed by its own error passes as it is', () => {
+    const failure = child(application);
+    expect(childError(failure, { ...place, cancelled: false })).toBe(failure);
+  });
 });
 
 test('a worker that fell silent to the end is infrastructure, and said so', () => {
