@@ -23,6 +23,9 @@ export async function currentBuild({ catalog, config }: ClientParts): Promise<Bu
   });
 }
 
+/** A service that died is asked again and again by its client, for half a minute: who only looks does not wait for that. */
+const answerWithinMs = 3_000;
+
 /** Without the service the catalog's rows are all there is to show. */
 export async function reconcileAll(
   runs: readonly RunRecord[],
@@ -36,7 +39,9 @@ export async function reconcileAll(
   if (!found) return;
   const { client, service } = found;
   try {
-    await Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, service, catalog })));
+    await client.withDeadline(Date.now() + answerWithinMs, () =>
+      Promise.all(runs.map((run) => reconcileRun(run, { temporal: client, service, catalog }))),
+    );
   } catch (error) {
     if (!isServiceAway(error)) throw error;
   }

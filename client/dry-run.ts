@@ -1,4 +1,5 @@
-import type { Client } from '@temporalio/client';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { isMillraceError, NoBuild } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
@@ -35,7 +36,7 @@ export async function dryRun(
     const queue = workflowQueue(config.queue, build.id);
     plan = await requireWorker(client, queue)
       .then(() =>
-        client.workflow.execute<(request: PlanRequest) => Promise<RunPlan>>(dryRunWorkflow, {
+        client.workflow.start<DryRunWorkflow>(dryRunWorkflow, {
           workflowId: newRunId(`dry-run-${name}`),
           taskQueue: queue,
           args: [request],
@@ -43,6 +44,7 @@ export async function dryRun(
           workflowExecutionTimeout: '30 minutes',
         }),
       )
+      .then(resultOnceTaken)
       .catch((error: unknown) => note(runError(error, 'dry-run')) ?? undefined);
   }
   return {
@@ -68,6 +70,29 @@ export async function dryRun(
   };
 }
 
+type DryRunWorkflow = (request: PlanRequest) => Promise<RunPlan>;
+
+/** A worker that lives takes a task at once, a busy one within seconds. */
+const takenWithinMs = 10_000;
+
+/** @throws NoBuild when no worker takes the first task: who asked for tasks lately has died since */
+async function resultOnceTaken(handle: WorkflowHandle<DryRunWorkflow>): Promise<RunPlan> {
+  const result = handle.result();
+  const ended = result.then(
+    () => true,
+    () => true,
+  );
+  const waiting = new AbortController();
+  const inTime = await Promise.race([ended, pause(takenWithinMs, false, { signal: waiting.signal })]);
+  waiting.abort();
+  if (inTime || (await handle.describe()).historyLength > untakenLength) return result;
+  await handle.terminate('no worker took it');
+  throw noWorker();
+}
+
+/** Events of a workflow that nobody has taken yet: its start, and its first task waiting. */
+const untakenLength = 2;
+
 /** A queue nobody has asked for tasks lately has no worker: a long poll lasts a minute. */
 const pollWithinMs = 90_000;
 /** TASK_QUEUE_TYPE_WORKFLOW of the service's API. */
@@ -83,8 +108,10 @@ async function requireWorker({ workflowService, options }: Client, queue: string
   const lately = pollers.some(
     ({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1_000 < pollWithinMs,
   );
-  if (lately) return;
-  throw new NoBuild('No worker serves the current build.', {
+  if (!lately) throw noWorker();
+}
+
+const noWorker = (): NoBuild =>
+  new NoBuild('No worker serves the current build.', {
     hint: 'Start `millrace dev` or `millrace worker`; a run started now would wait for one.',
   });
-}

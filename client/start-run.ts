@@ -68,7 +68,7 @@ export async function startRun(
     const { memo, type } = await client.workflow.getHandle(run).describe();
     if (type !== name || memo?.[memoNames.input] !== inputDigest) throw runExists(run, type);
   }
-  await catalog.insertRun({
+  const record: RunRecord = {
     id: run,
     pipeline: name,
     build: build.id,
@@ -78,7 +78,9 @@ export async function startRun(
     tags,
     startedAt: new Date().toISOString(),
     ...(service !== undefined && { service }),
-  });
+  };
+  // The run has started, and its first activity records it too: an error here would have the caller start another one.
+  await catalog.insertRun(record).catch(() => undefined);
   return runHandle(run, parts) as RunHandle<never>;
 }
 
