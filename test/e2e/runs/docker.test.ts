@@ -40,6 +40,7 @@ export const noImage = step({ name: 'noImage', image: 'no-such-image:1.2.3', com
 export const leaves = step({ name: 'leaves', image: 'busybox:latest', command: ['sh', '-c', 'ln -s /etc/passwd {out.link}'], input: z.object({}), output: z.object({ link: file() }) });
 export const huge = step({ name: 'huge', image: 'busybox:latest', command: ['true'], input: z.object({}), output: z.object({}), resources: { cpus: 4096 } });
 export const sleeper = step({ name: 'sleeper', image: 'busybox:latest', command: ['sleep', '600'], input: z.object({}), output: z.object({}) });
+export const labelled = step({ name: 'labelled', image: 'busybox:latest', command: ['sleep', '600'], input: z.object({ k: z.number() }), output: z.object({}) });
 export const greedy = step({ name: 'greedy', image: 'busybox:latest', command: ['sleep', '1'], input: z.object({ k: z.number() }), output: z.object({}), resources: { cpus: 2 } });
 `;
 const one = (name: string, input = 'z.object({})') =>
@@ -68,6 +69,7 @@ export const both = pipeline({ name: 'both', input: z.object({}) }, async () => 
   const inputs: Record<string, string> = {
     inNode: 'z.object({ n: z.number() })',
     greedy: 'z.object({ k: z.number() })',
+    labelled: 'z.object({ k: z.number() })',
   };
   const start = (name: string, input: unknown) => millrace.client.start(name, input);
 
@@ -148,6 +150,35 @@ export const both = pipeline({ name: 'both', input: z.object({}) }, async () => 
     expect((await millrace.client.dryRun('noImage', {})).problems).toMatchObject([
       { code: 'IMAGE_NOT_FOUND' },
     ]);
+  });
+
+  test('a container bears the key of its work: the same for the same input, another for another', async () => {
+    const keyOf = async (k: number) => {
+      const run = await start('labelled', { k });
+      const [id = ''] = await waitFor(
+        () => {
+          const found = containers(millrace.config.installation);
+          return found.length === 1 && found;
+        },
+        { what: 'the container' },
+      );
+      const labels = JSON.parse(
+        execFileSync('docker', ['inspect', '-f', '{{json .Config.Labels}}', id], { encoding: 'utf8' }),
+      ) as Record<string, string>;
+      await run.cancel();
+      await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' });
+      expect(labels).toMatchObject({
+        'millrace.installation': millrace.config.installation,
+        'millrace.run': run.id,
+        'millrace.step': 'labelled',
+        'millrace.attempt': '1',
+      });
+      return labels['millrace.key'];
+    };
+    const first = await keyOf(1);
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(await keyOf(1)).toBe(first);
+    expect(await keyOf(2)).not.toBe(first);
   });
 
   test('an output that links out of its folder is refused by name', async () => {
