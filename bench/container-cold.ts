@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { z } from 'zod';
 import { createDockerExecutor } from '../activities/executors/docker-executor.js';
 import type { Execution } from '../activities/executors/executor.js';
@@ -11,6 +12,8 @@ import { image } from '../sdk/image.js';
 import { contract } from '../sdk/step-contract.js';
 import { step, STEP } from '../sdk/step.js';
 import { median, report, timed } from './report.js';
+
+const installation = 'bench';
 
 /** A busybox step from the executor's call to its result, against `docker run --rm` of the same. */
 export async function containerCold(rounds: number): Promise<void> {
@@ -36,11 +39,12 @@ export async function containerCold(rounds: number): Promise<void> {
       const folder = path.join(root, String(round + 1));
       await layOut(folder);
       const execution: Execution = {
-        installation: 'bench', run: 'bench', step: 'cold', attempt: round + 2, key: String(round),
+        installation, run: 'bench', step: 'cold', attempt: round + 2, key: String(round),
         spec: { ...spec, source: undefined, code: undefined, imageContext: undefined, cache: undefined, logic: undefined },
         image: resolved, command: () => ['true'], folder, source: undefined, code: undefined, helper: path.join(packageRoot(), 'sdk/python'),
         log: path.join(folder, 'log'), secrets: [],
       }; // prettier-ignore
+      const since = Date.now();
       const time = await timed(async () => {
         const { exitCode } = await executor.execute(execution, { signal });
         if (exitCode !== 0) throw new Error(`The step ended with ${exitCode}.`);
@@ -49,7 +53,7 @@ export async function containerCold(rounds: number): Promise<void> {
       if (round < 0) continue;
       ours.push(time);
       floor.push(bare);
-      executed += 1;
+      executed += await startedSince(since);
     }
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -69,6 +73,19 @@ async function layOut(folder: string): Promise<void> {
     await mkdir(path.join(folder, name), { recursive: true });
   await writeFile(path.join(folder, contract.input), '{}');
   await writeFile(path.join(folder, contract.events), '');
+}
+
+/** Containers of ours that the engine says it started. */
+async function startedSince(since: number): Promise<number> {
+  const filters = ['event=start', `label=millrace.installation=${installation}`];
+  const { stdout } = await promisify(execFile)('docker', [
+    'events',
+    `--since=${since / 1000}`,
+    `--until=${Date.now() / 1000}`,
+    ...filters.map((filter) => `--filter=${filter}`),
+    '--format={{.ID}}',
+  ]);
+  return new Set(stdout.split('\n').filter(Boolean)).size;
 }
 
 async function dockerRun(): Promise<void> {

@@ -1,3 +1,3 @@
-/** How often the steps of bench/project really ran in this process: it tells a figure from a cached one. */
+/** Steps that have really run so far: the bench project counts them in the worker, which is this process. */
 export const executedSoFar = (): number =>
   (globalThis as { millraceBenchExecuted?: number }).millraceBenchExecuted ?? 0;

@@ -8,7 +8,7 @@ import { startCommand } from './start-command.js';
 
 const steps = 50;
 
-/** What Millrace adds to a step, against the floor of each case; see README for the bounds. */
+/** What Millrace adds to a step, against the floor of each case; CONTRIBUTING.md has the bounds. */
 export async function overhead(options: {
   readonly rounds: number;
   readonly cases: readonly string[];
