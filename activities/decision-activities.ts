@@ -7,13 +7,14 @@ import type { StepEnvironment } from './step-environment.js';
 export function decisionActivities(env: StepEnvironment) {
   const { catalog, projector } = env;
   return {
-    async [activityNames.recordGate]({ run, path: step, outcome, evidence }: RecordGate): Promise<void> {
+    async [activityNames.recordGate](task: RecordGate): Promise<void> {
+      const { run, path: step, outcome, evidence } = task;
       const at = now();
       await catalog.recordGate({ run, path: step, outcome, evidence, at });
       projector.add({
         steps: [
           {
-            ...stepRow({ run, path: step }, 'gate', outcome.gate),
+            ...stepRow(task, 'gate', outcome.gate),
             status: 'completed',
             detail: outcome.outcome,
             output: outcome,
@@ -23,14 +24,8 @@ export function decisionActivities(env: StepEnvironment) {
       });
     },
 
-    async [activityNames.openApproval]({
-      run,
-      path: step,
-      gate,
-      of,
-      evidence,
-      until,
-    }: OpenApproval): Promise<void> {
+    async [activityNames.openApproval](task: OpenApproval): Promise<void> {
+      const { run, path: step, gate, of, evidence, until } = task;
       await catalog.openApproval({
         run,
         path: step,
@@ -41,7 +36,7 @@ export function decisionActivities(env: StepEnvironment) {
         ...(of && { of }),
         ...(until !== undefined && { until }),
       });
-      projector.add({ steps: [{ ...stepRow({ run, path: step }, 'approval', gate), status: 'waiting' }] });
+      projector.add({ steps: [{ ...stepRow(task, 'approval', gate), status: 'waiting' }] });
       await projector.flush();
     },
 

@@ -22,8 +22,9 @@ import type { StepEnvironment } from './step-environment.js';
 export function fetchActivities(env: StepEnvironment) {
   const { projector, store } = env;
   return {
-    async [activityNames.fetchData]({ run, path: step, uri, kind }: FetchTask): Promise<ArtifactRef> {
-      const row = stepRow({ run, path: step }, 'fetch', 'fetchData');
+    async [activityNames.fetchData](task: FetchTask): Promise<ArtifactRef> {
+      const { run, path: step, uri, kind } = task;
+      const row = stepRow(task, 'fetch', 'fetchData');
       projector.add({ steps: [{ ...row, status: 'running', detail: uri }] });
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), 5_000);

@@ -9,21 +9,15 @@ import type { StepEnvironment } from './step-environment.js';
 export function registryActivities(env: StepEnvironment) {
   const { catalog, projector, store } = env;
   return {
-    async [activityNames.register]({
-      run,
-      path: step,
-      name,
-      model,
-      metrics,
-      evidence,
-    }: RegisterTask): Promise<ModelVersion> {
+    async [activityNames.register](task: RegisterTask): Promise<ModelVersion> {
+      const { run, path: step, name, model, metrics, evidence } = task;
       if (!(await store.has(model))) {
         throw new InvalidInput(`The model to register as \`${name}\` is not in the store: ${model.digest}.`, {
           run,
           step,
         });
       }
-      const row = stepRow({ run, path: step }, 'register', name);
+      const row = stepRow(task, 'register', name);
       const { version } = await catalog.registerVersion({
         run,
         path: step,
@@ -49,8 +43,9 @@ export function registryActivities(env: StepEnvironment) {
       return { name, version, model };
     },
 
-    async [activityNames.promote]({ run, path: step, version, alias }: PromoteTask): Promise<AliasChange> {
-      const row = stepRow({ run, path: step }, 'promote', version.name);
+    async [activityNames.promote](task: PromoteTask): Promise<AliasChange> {
+      const { run, path: step, version, alias } = task;
+      const row = stepRow(task, 'promote', version.name);
       const change = await catalog.setAlias({
         run,
         path: step,

@@ -165,7 +165,7 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
               build,
               queue,
               tags,
-              parent: { run, path },
+              parent: { run, path, scheduledAt: now() },
               ...(cache && { cache }),
             } satisfies RunRequest,
           ],
@@ -180,13 +180,15 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
       }),
 
     fetchData: (uri, { kind }) =>
-      call('fetchData', 'fetch', (path) => reading[activityNames.fetchData]({ run, path, uri, kind })),
+      call('fetchData', 'fetch', (path) =>
+        reading[activityNames.fetchData]({ run, path, scheduledAt: now(), uri, kind }),
+      ),
 
     gate: (name, checks, { evidence = null, onFail = 'throw' }) =>
       call(name, 'gate', async (path) => {
         checkSize(evidence, `The evidence of gate \`${name}\``, { run, step: path });
         const outcome = judge(name, checks);
-        await recording[activityNames.recordGate]({ run, path, outcome, evidence });
+        await recording[activityNames.recordGate]({ run, path, scheduledAt: now(), outcome, evidence });
         if (outcome.outcome === 'fail' && onFail === 'throw') {
           const failed = Object.entries(checks).filter(([, each]) => each.outcome === 'fail');
           throw new GateFailed(
@@ -211,7 +213,15 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
         // The gate takes answers before it is recorded as open, so that nobody sees one that refuses them.
         const [decision] = await Promise.all([
           gates.wait(path, withinMs),
-          recording[activityNames.openApproval]({ run, path, gate: path, of, evidence, until }),
+          recording[activityNames.openApproval]({
+            run,
+            path,
+            scheduledAt: now(),
+            gate: path,
+            of,
+            evidence,
+            until,
+          }),
         ]);
         const place = { run, step: path };
         if (!decision) {
@@ -240,11 +250,21 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
     register: (name, { model, metrics = {}, evidence = null }) =>
       call('register', 'register', async (path) => {
         checkSize({ metrics, evidence }, `The evidence of \`${name}\``, { run, step: path });
-        return effects[activityNames.register]({ run, path, name, model, metrics, evidence });
+        return effects[activityNames.register]({
+          run,
+          path,
+          scheduledAt: now(),
+          name,
+          model,
+          metrics,
+          evidence,
+        });
       }),
 
     promote: (version, { alias = 'champion' }) =>
-      call('promote', 'promote', (path) => effects[activityNames.promote]({ run, path, version, alias })),
+      call('promote', 'promote', (path) =>
+        effects[activityNames.promote]({ run, path, scheduledAt: now(), version, alias }),
+      ),
 
     sleep: (ms) => sleep(ms),
   };

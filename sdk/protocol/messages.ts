@@ -15,7 +15,7 @@ export type RunRequest = {
   readonly queue: string;
   readonly tags: Readonly<Record<string, string>>;
   /** Of a child run: where in the parent it was called. */
-  readonly parent?: { readonly run: string; readonly path: string };
+  readonly parent?: CallPlace;
   /** How this run departs from what its steps say of their cache. */
   readonly cache?: RunCache;
 };
@@ -33,6 +33,12 @@ export type StepPlace = {
   readonly run: string;
   /** Name and call order: `train`, `train#2`. */
   readonly path: string;
+};
+
+/** A place that an activity of ours writes the row of. */
+export type CallPlace = StepPlace & {
+  /** When the pipeline made the call, ISO 8601; open runs of older builds do not say it. */
+  readonly scheduledAt?: string;
 };
 
 /** Where steps of this run execute, decided once at its start. */
@@ -102,8 +108,8 @@ export type CloseRun = {
   readonly steps: readonly StepState[];
 };
 
-export type RecordGate = StepPlace & { readonly outcome: GateOutcome; readonly evidence: unknown };
-export type OpenApproval = StepPlace & {
+export type RecordGate = CallPlace & { readonly outcome: GateOutcome; readonly evidence: unknown };
+export type OpenApproval = CallPlace & {
   readonly gate: string;
   readonly of: ModelVersion | undefined;
   readonly evidence: unknown;
@@ -114,14 +120,14 @@ export type CloseApproval = StepPlace & {
   readonly gate: string;
   readonly decision: ApprovalDecision | { readonly decision: 'expired'; readonly at: string };
 };
-export type RegisterTask = StepPlace & {
+export type RegisterTask = CallPlace & {
   readonly name: string;
   readonly model: ArtifactRef<'model'>;
   readonly metrics: Readonly<Record<string, number>>;
   readonly evidence: unknown;
 };
-export type PromoteTask = StepPlace & { readonly version: ModelVersion; readonly alias: string };
-export type FetchTask = StepPlace & { readonly uri: string; readonly kind: ArtifactKind };
+export type PromoteTask = CallPlace & { readonly version: ModelVersion; readonly alias: string };
+export type FetchTask = CallPlace & { readonly uri: string; readonly kind: ArtifactKind };
 
 /** Argument of the `decide` update. */
 export type Decide = {

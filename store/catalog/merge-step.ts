@@ -20,8 +20,8 @@ export type StepContext = {
  * - A row that speaks for no attempt never turns a running step into a waiting one.
  * - A closed step opens again only for an attempt with a higher number than the one it was closed by, and never in a closed
  *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first.
- * - A row that closes a step always counts, also on one that is closed: who writes last knows best. The failure of an
- *   earlier attempt leaves with completion.
+ * - A row that closes a step always counts, also on one that is closed: who writes last knows best, but when it was closed so
+ *   the first row knew. The failure of an earlier attempt leaves with completion.
  */
 export function mergeStep(
   stored: KnownStep | undefined,
@@ -40,9 +40,19 @@ export function mergeStep(
     (speaking > 0 && speaking < newest) ||
     (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
   if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
-  // Rows that close a step say when it was closed; when it was scheduled the first row knew best.
+  // When it was scheduled the first row knew best, and so when it came to be as it is.
   const scheduledAt = [stored.record.scheduledAt, incoming.scheduledAt].sort()[0] ?? incoming.scheduledAt;
-  return { record: { ...base(stored.record, incoming, reopens), ...incoming, scheduledAt }, attempt };
+  const confirms = isStepClosed(incoming.status) && stored.record.status === incoming.status;
+  const closedAt = (confirms ? stored.record.closedAt : undefined) ?? incoming.closedAt;
+  return {
+    record: {
+      ...base(stored.record, incoming, reopens),
+      ...incoming,
+      scheduledAt,
+      ...(closedAt !== undefined && { closedAt }),
+    },
+    attempt,
+  };
 }
 
 /** An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. */

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { RunHandle } from '../../../client/index.js';
 import { isMillraceError } from '../../../sdk/errors.js';
 import { describeWith } from '../../support/describe-with.js';
 import type { TestMillrace } from '../../support/start-millrace.js';
@@ -32,8 +33,8 @@ export const shell = step({
 });
 export const fails = step({ name: 'fails', isolation: 'none', input: number, output: number, retry: { attempts: 3, initialInterval: 10 } }, ({ n }) => { throw new Error('broken ' + n); });
 export const flaky = step({ name: 'flaky', isolation: 'none', input: number, output: number, retry: { attempts: 3, initialInterval: 10 } }, ({ n }, { attempt }) => { if (attempt < 3) throw new Error('not yet'); return { n: attempt }; });
-export const wrong = step({ name: 'wrong', isolation: 'none', input: number, output: z.object({ n: z.number(), text: z.string() }) }, () => ({ n: 'x', text: 'ok' }) as never);
-export const lacking = step({ name: 'lacking', command: ['/bin/true'], input: z.object({}), output: z.object({ model: model() }) });
+export const wrong = step({ name: 'wrong', isolation: 'none', input: number, output: z.object({ n: z.number(), text: z.string() }) }, (_, { log }) => { log.info('wrote a wrong n'); return { n: 'x', text: 'ok' } as never; });
+export const lacking = step({ name: 'lacking', command: ['/bin/echo', 'wrote no model'], input: z.object({}), output: z.object({ model: model() }) });
 export const slow = step({ name: 'slow', isolation: 'process', input: number, output: number }, async ({ n }, { signal }) => { await pause(60_000, undefined, { signal }); return { n }; });
 `;
 
@@ -143,19 +144,23 @@ describeWith({ temporal: true }, 'a run on a real Temporal service', () => {
     expect(await (await start('retries', { n: 1 })).result()).toEqual({ n: 3 });
   });
 
-  test('an output that breaks its schema names field, step and attempt, and is not tried again', async () => {
+  test('an output that breaks its schema names field, step and attempt, keeps its log, and is not tried again', async () => {
     const run = await start('breaks', { n: 1 });
     await expect(run.result()).rejects.toMatchObject({
       code: 'STEP_OUTPUT_INVALID',
       message: expect.stringMatching(/`n`: .*expected number.*\[run=\S+ step=wrong attempt=1\]/),
     });
+    expect(await texts(run)).toEqual(['info: wrote a wrong n']);
+    expect((await run.view()).steps[0]?.attempts).toHaveLength(1);
   });
 
-  test('a declared file that is missing is named', async () => {
-    await expect((await start('lacks', {})).result()).rejects.toMatchObject({
+  test('a declared file that is missing is named with step and attempt, and the log is kept', async () => {
+    const run = await start('lacks', {});
+    await expect(run.result()).rejects.toMatchObject({
       code: 'STEP_OUTPUT_MISSING',
-      message: expect.stringContaining('out/model'),
+      message: expect.stringMatching(/out\/model.*\[run=\S+ step=lacking attempt=1\]/),
     });
+    expect(await texts(run)).toEqual(['wrote no model']);
   });
 
   test('an error in the pipeline itself fails the run, not the task', async () => {
@@ -202,11 +207,19 @@ describeWith({ temporal: true }, 'a run on a real Temporal service', () => {
     await waitFor(async () => (await run.view()).approvals.some(({ status }) => status === 'open'), {
       what: 'the open gate',
     });
+    const registered = async () => {
+      const found = (await run.view()).steps.find(({ kind }) => kind === 'register');
+      return [found?.scheduledAt, found?.closedAt];
+    };
+    const times = await registered();
     expect(await code(run.decide('relase', { decision: 'approved' }))).toBe('UNKNOWN_GATE');
     expect(await code(run.decide('release', { decision: 'rejected' }))).toBe('DECISION_REFUSED');
     await run.decide('release', { decision: 'approved', by: 'ada', reason: 'looks right' });
     const first = (await run.result()) as { by: string; change: { version: number } };
     expect(first).toMatchObject({ by: 'ada', change: { name: 'small', alias: 'champion' } });
+    // The run's end writes its steps once more: what they took does not change by that.
+    expect(times).toEqual([expect.any(String), expect.any(String)]);
+    expect(await registered()).toEqual(times);
     expect(await code(run.decide('release', { decision: 'approved' }))).toBe('UNKNOWN_GATE');
 
     const second = await start('released', { n: 1 });
@@ -297,6 +310,12 @@ describeWith({ temporal: true }, 'a run on a real Temporal service', () => {
     expect(await millrace.client.runs({ limit: 1_000 })).toHaveLength(before);
   });
 });
+
+async function texts(run: RunHandle): Promise<readonly string[]> {
+  const found = [];
+  for await (const { text } of run.logs()) found.push(text);
+  return found;
+}
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
   try {

@@ -299,6 +299,14 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(await catalog.steps('run-1')).toEqual([aStep({ status: 'completed', closedAt: at(8) })]);
       });
 
+      it('and a step that is closed as it was keeps the time of that', async () => {
+        await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(7) })] });
+        await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(9) })] });
+        expect(await catalog.steps('run-1')).toEqual([aStep({ status: 'completed', closedAt: at(7) })]);
+        await catalog.project({ steps: [aStep({ status: 'failed', closedAt: at(9) })] });
+        expect(await catalog.steps('run-1')).toMatchObject([{ status: 'failed', closedAt: at(9) }]);
+      });
+
       it('and rows about one step in one call count in their order', async () => {
         await catalog.project({
           steps: [aStep({ status: 'queued' }), aStep({ detail: 'go' }), aStep({ status: 'completed' })],
