@@ -27,8 +27,19 @@ export function engineError(error: unknown, { what, host }: { what: string; host
 }
 
 /** One sentence saying why the engine cannot be used and what to do. */
-export const unavailableSentence = (error: unknown, host: string): string =>
-  `${unreachable(error, host)}: ${hintFor(error)}`;
+export const unavailableSentence = (error: unknown, host: string): string => {
+  const { says, todo } = unavailableWords(error, host);
+  return `${says}: ${todo}`;
+};
+
+/** The same in two: what is the matter, and what to do. */
+export const unavailableWords = (
+  error: unknown,
+  host: string,
+): { readonly says: string; readonly todo: string } =>
+  isMillraceError(error)
+    ? { says: error.what.replace(/\.$/, ''), todo: error.hint ?? '' }
+    : { says: unreachable(error, host), todo: hintFor(error) };
 
 const codes = new Set([
   'ECONNREFUSED',

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { connectDocker, dockerHost } from '../../activities/executors/docker-connection.js';
-import { unavailableSentence } from '../../activities/executors/docker-errors.js';
+import { unavailableWords } from '../../activities/executors/docker-errors.js';
 import type { Check, Finding } from './check.js';
 import { fail, ok, warn } from './check.js';
 
@@ -20,7 +20,7 @@ export const dockerCheck: Check = {
       if (apiNumber(ApiVersion) < apiNumber(oldestApi))
         return fail(engine, `Update Docker: API ${oldestApi} or newer is needed.`);
     } catch (error) {
-      const [says = '', todo = ''] = unavailableSentence(error, dockerHost()).split(/: (?=[A-Z])/);
+      const { says, todo } = unavailableWords(error, dockerHost());
       // With `auto`, steps run as processes then.
       return executor === 'docker' ? fail(says, todo) : warn(says, todo);
     }
