@@ -7,6 +7,7 @@ import { pack } from 'tar-fs';
 import type { Pack } from 'tar-fs';
 import type { ResolvedImage } from '../../sdk/protocol/messages.js';
 import { buildImage } from './build-image.js';
+import { engineCall, enginePatience } from './engine-call.js';
 import type { ExecuteOptions } from './executor.js';
 import { packagesLabel } from './image-facts.js';
 import { pipSettings } from './pip-settings.js';
@@ -32,7 +33,8 @@ export async function deriveImage(
   options: ExecuteOptions & { readonly env: NodeJS.ProcessEnv },
 ): Promise<void> {
   options.onDetail?.(`installing ${requirementsFile} into ${base.reference}`);
-  const { Config } = await docker.getImage(base.id).inspect();
+  const look = { ...enginePatience, what: 'look at the image', signal: options.signal };
+  const { Config } = await engineCall(() => docker.getImage(base.id).inspect(), look);
   const settings = pipSettings(options.env);
   const common = {
     dockerfile: 'Dockerfile',
@@ -65,11 +67,14 @@ export async function deriveImage(
 const folderInside = '/tmp/millrace-requirements';
 const listMark = 'millrace: installed packages';
 
+/** Arguments that every build has; they stay out of the image's history as long as no ARG names them. */
+const knownToBuilds = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']);
+
 const installRecipe = (base: string, settings: readonly string[], user: string): string =>
   [
     `FROM ${base}`,
     'USER 0',
-    ...settings.map((name) => `ARG ${name}`),
+    ...settings.filter((name) => !knownToBuilds.has(name.toUpperCase())).map((name) => `ARG ${name}`),
     `COPY requirements ${folderInside}`,
     `RUN python=$(command -v python3 || command -v python) || { echo "the image has no Python" >&2; exit 1; } \\`,
     ` && cd ${folderInside} \\`,

@@ -123,6 +123,17 @@ describeWith({ docker: true }, 'images for the Docker executor', () => {
     expect(details).toEqual([]);
   });
 
+  test('keeps proxies out of the history of the image it derives', async () => {
+    const source = await folderOf({ 'requirements.txt': `# ${unique} behind a proxy\n` });
+    const env = { ...process.env, HTTP_PROXY: 'http://ann:pass-word@proxy.example', PIP_RETRIES: '7' };
+    const deriving = createDockerExecutor({ docker, env });
+    const image = await deriving.resolve(request({ requirements: source }), options);
+    removeImage(image.reference);
+    const history = JSON.stringify(await docker.getImage(image.id).history());
+    expect(history).toContain('PIP_RETRIES=7');
+    expect(history).not.toMatch(/pass-word|HTTP_PROXY/);
+  });
+
   test('shows the last lines of pip where requirements cannot be installed', async () => {
     const source = await folderOf({ 'requirements.txt': 'six==999.0\n' });
     const resolved = executor.resolve(request({ requirements: source }), options);
