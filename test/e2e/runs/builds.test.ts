@@ -1,3 +1,6 @@
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { openCatalog } from '../../../store/open-catalog.js';
 import { describeWith } from '../../support/describe-with.js';
 import { startMillrace, writeProject } from '../../support/start-millrace.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -54,6 +57,26 @@ describeWith({ temporal: true }, 'builds', () => {
     expect((await open.view()).run.build).toBe(first);
   });
 
+  test('a build whose bundle is lost keeps no other from being served', async () => {
+    const millrace = await startMillrace({
+      files: { 'talk.pipeline.ts': pipelineOf('lost'), 'say.steps.ts': stepsOf('lost') },
+    });
+    const { client, config, project } = millrace;
+    const open = await client.start('talk', { wait: true });
+    await waitFor(async () => (await open.view()).approvals.length > 0, { what: 'the open gate' });
+    await millrace.host.stop();
+    await using catalog = await openCatalog(config.catalog);
+    const digest = (await catalog.currentBuild(config.queue))!.workflowBundle;
+    await removeBlob(config.stateDir, digest);
+    await writeProject(project, { 'talk.pipeline.ts': pipelineOf('new'), 'say.steps.ts': stepsOf('new') });
+    const host = await millrace.startHost();
+    expect(await (await client.start('talk', { wait: false })).result()).toEqual({
+      pipeline: 'new',
+      step: 'new',
+    });
+    await host.stop();
+  });
+
   test('a worker that starts later serves the builds of open runs, though the project has changed since', async () => {
     const millrace = await startMillrace({
       files: { 'talk.pipeline.ts': pipelineOf('old'), 'say.steps.ts': stepsOf('old') },
@@ -74,3 +97,12 @@ describeWith({ temporal: true }, 'builds', () => {
     });
   });
 });
+
+async function removeBlob(stateDir: string, digest: string): Promise<void> {
+  const hex = digest.slice('sha256:'.length);
+  const blobs = (await readdir(stateDir, { recursive: true })).filter((name) =>
+    name.replaceAll(path.sep, '').endsWith(hex),
+  );
+  expect(blobs).toHaveLength(1);
+  for (const name of blobs) await rm(path.join(stateDir, name));
+}
