@@ -9,14 +9,20 @@ import type { StepEnvironment } from '../activities/step-environment.js';
  * Removes what workers that died left on this host: containers, processes and secret files of this installation that belong
  * to closed runs or to attempts that others took over, and the folders of closed runs.
  */
-export async function sweepLeftovers(env: StepEnvironment, temporal: Client): Promise<void> {
+export async function sweepLeftovers(
+  env: StepEnvironment,
+  temporal: Client,
+  signal?: AbortSignal,
+): Promise<void> {
   await sweep({
     installation: env.installation,
     logger: env.logger,
+    ...(signal && { signal }),
     // What another service's worker does on this state directory is not ours to judge.
     isLive: async (run, step, attempt) => (await isForeign(env, run)) || isLive(temporal, run, step, attempt),
   });
   for (const { run, folder } of await env.paths.workFolders()) {
+    if (signal?.aborted) return;
     const known = await env.catalog.run(run);
     if (known && isClosed(known.status)) await removeTree(folder);
   }

@@ -117,15 +117,16 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
       logger,
     }).then(builds.refresh);
   background.use(repeat(reconcileMs, refresh, logger));
-  background.use(repeat(sweepMs, () => sweepLeftovers(env, temporal.client), logger));
+  background.use(repeat(sweepMs, (signal) => sweepLeftovers(env, temporal.client, signal), logger));
 
   const stop = stopOnce(async () => {
-    // First what could still start workers, then the workers, then what they work with.
-    await background.release();
-    env.projector.giveUp();
-    const workers = [steps, ...builds.all()];
-    for (const worker of workers) worker.drain();
-    await Promise.allSettled(workers.map(({ ended }) => ended));
+    // First the workers: what goes on in the background may wait for an engine that does not answer. Then what they work with.
+    steps.drain();
+    const workers = [steps, ...builds.drain()];
+    const idle = background.release();
+    await Promise.allSettled([...workers.map(({ ended }) => ended), idle]);
+    // A build whose worker was being made just then.
+    await Promise.allSettled(builds.drain().map(({ ended }) => ended));
     await releasers.release();
   });
   const stopped = steps.ended.then(stop, async (error: unknown) => {

@@ -12,9 +12,11 @@ import { demultiplex } from './demultiplex.js';
 import { diskUsage } from './disk-usage.js';
 import { connectDocker, dockerHost } from './docker-connection.js';
 import { engineError, statusOf, unavailableSentence } from './docker-errors.js';
+import type { EnginePatience } from './engine-call.js';
+import { engineCall, enginePatience } from './engine-call.js';
 import { createImageResolver } from './docker-images.js';
 import type { Execution, ExecutionEnd, Executor, ImageResolver } from './executor.js';
-import type { ExecutionLimits } from './execution-limits.js';
+import type { ExecutionLimits, LimitsOptions } from './execution-limits.js';
 import { watchLimits } from './execution-limits.js';
 import type { ImageFacts } from './image-facts.js';
 import { createImageFacts } from './image-facts.js';
@@ -27,21 +29,30 @@ export type DockerExecutorOptions = {
   readonly docker?: Docker;
   /** Where DOCKER_HOST, registry credentials and pip's settings are looked up. Default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
+  /** How long the engine may take to answer. */
+  readonly patience?: EnginePatience;
+  /** How long a program may take to end at SIGTERM, and the engine to tell of an end at SIGKILL, ms. Default 10 s and 20 s. */
+  readonly grace?: Grace;
 };
+
+type Grace = Pick<LimitsOptions, 'graceMs' | 'unansweredMs'>;
 
 /** Runs each attempt in a fresh container, removed at its end. */
 export function createDockerExecutor({
   env = process.env,
   docker = connectDocker(env),
+  patience = enginePatience,
+  grace = {},
 }: DockerExecutorOptions = {}): Executor & ImageResolver {
   const host = dockerHost(env);
-  const factsOf = createImageFacts(docker);
-  const resolver = createImageResolver({ docker, env });
+  const factsOf = createImageFacts(docker, patience);
+  const resolver = createImageResolver({ docker, env, patience });
   return {
     kind: 'docker',
     resolve: (request, options) => resolver.resolve(request, options),
     unavailable: (options) => unavailable(docker, host, options?.signal),
-    execute: (execution, { signal }) => execute({ docker, host, factsOf, execution, signal }),
+    execute: (execution, { signal }) =>
+      execute({ docker, host, factsOf, execution, signal, patience, grace }),
   };
 }
 
@@ -75,9 +86,11 @@ type VersionCall = {
 type Run = {
   readonly docker: Docker;
   readonly host: string;
-  readonly factsOf: (id: string) => Promise<ImageFacts>;
+  readonly factsOf: (id: string, signal: AbortSignal) => Promise<ImageFacts>;
   readonly execution: Execution;
   readonly signal: AbortSignal;
+  readonly patience: EnginePatience;
+  readonly grace: Grace;
 };
 
 async function execute(run: Run): Promise<ExecutionEnd> {
@@ -86,19 +99,21 @@ async function execute(run: Run): Promise<ExecutionEnd> {
   try {
     if (signal.aborted) return notStarted('cancelled');
     return await runContainer(run, log);
+  } catch (error) {
+    if (signal.aborted) return notStarted('cancelled');
+    throw error;
   } finally {
     await log.close();
   }
 }
 
-async function runContainer(
-  { docker, host, factsOf, execution, signal }: Run,
-  log: OutputLog,
-): Promise<ExecutionEnd> {
+async function runContainer(run: Run, log: OutputLog): Promise<ExecutionEnd> {
+  const { docker, host, execution, signal, patience, grace } = run;
   const what = (tried: string) => ({ what: `Docker could not ${tried}`, host });
   const owner = containerOwner();
-  const [image, secrets] = await Promise.all([
-    imageOf(execution, factsOf, host),
+  // Before anything that would have to be undone.
+  const image = await imageOf(run);
+  const [secrets] = await Promise.all([
     writeSecretFiles(execution, {
       owner: process.getuid?.() === 0 ? owner : undefined,
       exports: needsShell(execution),
@@ -113,26 +128,30 @@ async function runContainer(
       helper: execution.helper,
       secrets: secrets?.folder,
     });
-    const container = await docker.createContainer(options).catch((error: unknown) => {
+    const container = await engineCall((abortSignal) => docker.createContainer({ ...options, abortSignal }), {
+      ...patience,
+      what: 'create the container',
+      signal,
+    }).catch((error: unknown) => {
       throw engineError(error, what('create the container'));
     });
     try {
-      const end = await runToEnd({ container, execution, log, signal });
+      const end = await runToEnd({ container, execution, log, signal, patience, grace });
       return { ...end, packages: image.packages };
     } catch (error) {
       throw engineError(error, what('run the container'));
     } finally {
-      await removeContainer(container);
+      await removeContainer(container, patience);
     }
   } finally {
     await secrets?.remove();
   }
 }
 
-async function imageOf({ image }: Execution, factsOf: Run['factsOf'], host: string): Promise<ImageFacts> {
+async function imageOf({ execution: { image }, factsOf, host, signal }: Run): Promise<ImageFacts> {
   if (!image) throw new InfrastructureFailed('A step without an image came to the Docker executor.');
   try {
-    return await factsOf(image.id);
+    return await factsOf(image.id, signal);
   } catch (error) {
     if (statusOf(error) !== 404)
       throw engineError(error, { what: 'Docker could not look at the image', host });
@@ -144,26 +163,35 @@ async function imageOf({ image }: Execution, factsOf: Run['factsOf'], host: stri
   }
 }
 
-type Started = {
+type Started = Pick<Run, 'execution' | 'signal' | 'patience' | 'grace'> & {
   readonly container: Docker.Container;
-  readonly execution: Execution;
   readonly log: OutputLog;
-  readonly signal: AbortSignal;
 };
 
-async function runToEnd({ container, execution, log, signal }: Started): Promise<ExecutionEnd> {
-  if (needsShell(execution)) await requireShell(container, execution);
-  const attached = await container.attach({ stream: true, stdout: true, stderr: true });
+async function runToEnd(started: Started): Promise<ExecutionEnd> {
+  const { container, execution, log, signal, patience } = started;
+  const ask = <T>(what: string, call: (abortSignal: AbortSignal) => Promise<T>): Promise<T> =>
+    engineCall(call, { ...patience, what, signal });
+  if (needsShell(execution))
+    await ask('look for /bin/sh', (abortSignal) => requireShell(container, execution, abortSignal));
+  const attached = await ask('attach to the container', (abortSignal) =>
+    container.attach({ stream: true, stdout: true, stderr: true, abortSignal }),
+  );
   const drained = pipeline(attached, demultiplex(log.sinks));
   // Awaited below, and not lost where starting fails first.
   drained.catch(() => undefined);
   if (signal.aborted) return notStarted('cancelled');
   const from = performance.now();
-  await container.start();
+  await ask('start the container', (abortSignal) => container.start({ abortSignal }));
   const usage = sampleUsage(container);
-  const limits = limitsOf({ container, execution, log, signal });
+  const limits = limitsOf(started);
+  const waiting = new AbortController();
   try {
-    const waited = container.wait() as Promise<{ readonly StatusCode: number }>;
+    const waited = container.wait({ abortSignal: waiting.signal }) as Promise<{
+      readonly StatusCode: number;
+    }>;
+    // Aborted below, where nobody waits any more.
+    waited.catch(() => undefined);
     // Rejects where the log cannot be written: nothing would be known of a program that goes on.
     const ended = await Promise.race([waited, drained.then(() => waited), limits.unanswered]);
     if (!ended)
@@ -174,21 +202,36 @@ async function runToEnd({ container, execution, log, signal }: Started): Promise
     const { StatusCode: exitCode } = ended;
     const durationMs = Math.round(performance.now() - from);
     await Promise.race([drained, pause(drainWithinMs, undefined, { ref: false })]);
-    const outOfMemory = exitCode !== 0 && (await container.inspect()).State.OOMKilled;
+    const outOfMemory = exitCode !== 0 && (await wasOutOfMemory(container, patience));
     return await endOf({ execution, limits, usage, exitCode, outOfMemory, durationMs });
   } finally {
+    waiting.abort();
     usage.stop();
     await limits.close();
   }
+}
+
+/** Asked also of a program that ended because it was cancelled. */
+async function wasOutOfMemory(container: Docker.Container, patience: EnginePatience): Promise<boolean> {
+  const { State } = await engineCall((abortSignal) => container.inspect({ abortSignal }), {
+    ...patience,
+    what: 'tell how the container ended',
+    signal: new AbortController().signal,
+  });
+  return State.OOMKilled;
 }
 
 /** The engine keeps the stream open a moment after the program's end. */
 const drainWithinMs = 5_000;
 
 /** Looked at beforehand, since a program that cannot be started only shows by its exit code. */
-async function requireShell(container: Docker.Container, { image }: Execution): Promise<void> {
+async function requireShell(
+  container: Docker.Container,
+  { image }: Execution,
+  abortSignal: AbortSignal,
+): Promise<void> {
   try {
-    const answer = await container.infoArchive({ path: '/bin/sh' });
+    const answer = await container.infoArchive({ path: '/bin/sh', abortSignal });
     // An answer that is not read keeps its connection open.
     answer.resume();
   } catch (error) {
@@ -200,7 +243,7 @@ async function requireShell(container: Docker.Container, { image }: Execution): 
   }
 }
 
-function limitsOf({ container, execution, log, signal }: Started): ExecutionLimits {
+function limitsOf({ container, execution, log, signal, patience, grace }: Started): ExecutionLimits {
   const { folder, spec } = execution;
   const given = new Set([contract.inputs, contract.secrets].map((name) => path.join(folder, name)));
   return watchLimits({
@@ -210,9 +253,12 @@ function limitsOf({ container, execution, log, signal }: Started): ExecutionLimi
     usage: async () => log.size() + (await diskUsage(folder, given)),
     send: async (name) => {
       // It may have ended by itself.
-      await container.kill({ signal: name }).catch(() => undefined);
+      await container
+        .kill({ signal: name, abortSignal: AbortSignal.timeout(patience.removeMs) })
+        .catch(() => undefined);
     },
     signal,
+    ...grace,
   });
 }
 
@@ -253,13 +299,14 @@ const notStarted = (reason: ExecutionEnd['reason']): ExecutionEnd => ({
 });
 
 /** Where the engine does not answer any more the sweep removes what is left. */
-async function removeContainer(container: Docker.Container): Promise<void> {
+async function removeContainer(container: Docker.Container, { removeMs }: EnginePatience): Promise<void> {
   for (let attempt = 1; attempt <= 3; attempt += 1) {
+    const abortSignal = AbortSignal.timeout(removeMs);
     try {
-      await container.remove({ force: true, v: true, abortSignal: AbortSignal.timeout(15_000) });
+      await container.remove({ force: true, v: true, abortSignal });
       return;
     } catch (error) {
-      if (statusOf(error) === 404) return;
+      if (statusOf(error) === 404 || abortSignal.aborted) return;
       await pause(1_000);
     }
   }

@@ -9,6 +9,8 @@ import { buildImage } from './build-image.js';
 import { derivedTag, deriveImage } from './derive-image.js';
 import { dockerHost } from './docker-connection.js';
 import { engineError, statusOf } from './docker-errors.js';
+import type { EnginePatience } from './engine-call.js';
+import { engineCall } from './engine-call.js';
 import type { ExecuteOptions, ImageRequest, ImageResolver } from './executor.js';
 import { pullImage } from './pull-image.js';
 import { readRequirements } from './requirements.js';
@@ -18,10 +20,11 @@ export type ImageResolverOptions = {
   readonly docker: Docker;
   /** Where registry credentials and pip's settings are looked up. */
   readonly env: NodeJS.ProcessEnv;
+  readonly patience: EnginePatience;
 };
 
 /** Finds, pulls, builds and derives images; the same one once, however many ask at a time. */
-export function createImageResolver({ docker, env }: ImageResolverOptions): ImageResolver {
+export function createImageResolver({ docker, env, patience }: ImageResolverOptions): ImageResolver {
   const share = createSharedWork<void>();
   const host = dockerHost(env);
 
@@ -31,10 +34,16 @@ export function createImageResolver({ docker, env }: ImageResolverOptions): Imag
     make: (options: ExecuteOptions) => Promise<void>,
     options: ExecuteOptions,
   ): Promise<ResolvedImage> {
-    const found = await inspect(docker, reference);
+    const look = () =>
+      engineCall(() => inspect(docker, reference), {
+        ...patience,
+        what: 'look at the image',
+        signal: options.signal,
+      });
+    const found = await look();
     if (found) return found;
     await share(reference, make, options);
-    const made = await inspect(docker, reference);
+    const made = await look();
     if (made) return made;
     throw new InfrastructureFailed(`Image \`${reference}\` was made, but the engine does not know it.`);
   }

@@ -23,11 +23,12 @@ export type LimitsOptions = {
   readonly send: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>;
   /** Time from SIGTERM to SIGKILL, ms. Default 10 s. */
   readonly graceMs?: number;
+  /** Time from SIGKILL until whoever runs the program counts as silent, ms. Default 20 s. */
+  readonly unansweredMs?: number;
   readonly signal: AbortSignal;
 };
 
 const diskIntervalMs = 1_000;
-const unansweredMs = 20_000;
 const longestTimer = 2 ** 31 - 1;
 
 /** Starts watching: time and cancellation end a program with SIGTERM first, a full disk with SIGKILL. */
@@ -37,6 +38,7 @@ export function watchLimits({
   usage,
   send,
   graceMs = 10_000,
+  unansweredMs = 20_000,
   signal,
 }: LimitsOptions): ExecutionLimits {
   let reason: StopReason | undefined;

@@ -1,4 +1,6 @@
 import type Docker from 'dockerode';
+import type { EnginePatience } from './engine-call.js';
+import { engineCall } from './engine-call.js';
 
 /** What an image says of itself that running a step in it depends on. */
 export type ImageFacts = {
@@ -15,10 +17,14 @@ export type ImageFacts = {
 export const packagesLabel = 'millrace.packages';
 
 /** Looks at each image once: an id never means another image. */
-export function createImageFacts(docker: Docker): (id: string) => Promise<ImageFacts> {
+export function createImageFacts(
+  docker: Docker,
+  patience: EnginePatience,
+): (id: string, signal: AbortSignal) => Promise<ImageFacts> {
   const known = new Map<string, ImageFacts>();
-  return async (id) => {
-    const found = known.get(id) ?? (await inspect(docker, id));
+  return async (id, signal) => {
+    const call = { ...patience, what: 'look at the image', signal };
+    const found = known.get(id) ?? (await engineCall(() => inspect(docker, id), call));
     known.set(id, found);
     return found;
   };

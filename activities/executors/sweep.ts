@@ -7,6 +7,7 @@ import type { ExecutionIdentity } from './executor.js';
 import { labelNames } from './container-options.js';
 import { connectDocker } from './docker-connection.js';
 import { statusOf } from './docker-errors.js';
+import { enginePatience } from './engine-call.js';
 import { kill, stepProcesses } from './process-leftovers.js';
 import { ownerFile, secretsPrefix, secretsRoot } from './secret-files.js';
 
@@ -18,6 +19,10 @@ export type SweepOptions = {
   readonly logger?: Pick<Logger, 'info' | 'warn'>;
   /** Default: the engine that the `docker` command would use. */
   readonly docker?: Docker;
+  /** Once aborted nothing more is removed. */
+  readonly signal?: AbortSignal;
+  /** How long the engine may take to remove one container, ms. Default 15 s. */
+  readonly removeMs?: number;
 };
 
 /** Removes containers, processes and files of secrets that workers left behind. An engine that does not answer is left alone. */
@@ -26,6 +31,8 @@ export async function sweep({
   isLive,
   logger,
   docker = connectDocker(),
+  signal,
+  removeMs = enginePatience.removeMs,
 }: SweepOptions): Promise<void> {
   const known = new Map<string, Promise<boolean>>();
   const live = ({ run, step, attempt }: Owner): Promise<boolean> => {
@@ -35,11 +42,12 @@ export async function sweep({
     return answer;
   };
   const left = [
-    ...(await leftContainers(docker, installation)),
+    ...(await leftContainers(docker, installation, removeMs)),
     ...(await leftProcesses(installation)),
     ...(await leftSecrets(installation)),
   ];
   for (const { owner, what, remove } of left) {
+    if (signal?.aborted) return;
     if (await live(owner)) continue;
     try {
       await remove();
@@ -80,7 +88,11 @@ export async function endEarlierAttempts(
 type Owner = { readonly run: string; readonly step: string; readonly attempt: number };
 type Leftover = { readonly owner: Owner; readonly what: string; readonly remove: () => Promise<unknown> };
 
-async function leftContainers(docker: Docker, installation: string): Promise<readonly Leftover[]> {
+async function leftContainers(
+  docker: Docker,
+  installation: string,
+  removeMs = enginePatience.removeMs,
+): Promise<readonly Leftover[]> {
   const filters = { label: [`${labelNames.installation}=${installation}`] };
   const found = await docker
     .listContainers({ all: true, filters, abortSignal: AbortSignal.timeout(10_000) })
@@ -92,7 +104,9 @@ async function leftContainers(docker: Docker, installation: string): Promise<rea
       attempt: Number(Labels[labelNames.attempt]),
     },
     what: `container ${Id.slice(0, 12)}`,
-    remove: () => docker.getContainer(Id).remove({ force: true, v: true }),
+    // One that the engine cannot get rid of must not hold up all others.
+    remove: () =>
+      docker.getContainer(Id).remove({ force: true, v: true, abortSignal: AbortSignal.timeout(removeMs) }),
   }));
 }
 
