@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { RunState } from '../../../sdk/protocol/messages.js';
-import type { StepSpec } from '../../../sdk/step-spec.js';
 import { STEP, step } from '../../../sdk/step.js';
 import { reduceRun, startedRun } from '../../../workflows/run-reducer.js';
 import { stepProxy } from '../../../workflows/step-proxy.js';
 import { temporalRuntime } from '../../../workflows/temporal-runtime.js';
+import { storedSpec } from '../../support/stored-spec.js';
 
 /** A runtime outside Temporal: what would need the service throws there. */
 function runtimeOf(planned: readonly string[]) {
@@ -30,7 +30,7 @@ test('a container that nobody planned is refused, and never runs on the host', a
     input: none,
     output: none,
   })[STEP];
-  stepProxy({ ...spec, source: undefined, code: undefined, imageContext: undefined } satisfies StepSpec);
+  stepProxy(storedSpec(spec));
   const unplanned = runtimeOf(['other']);
   await expect(unplanned.runtime.step('boxed', {})).rejects.toMatchObject({
     code: 'UNKNOWN_STEP',
