@@ -37,6 +37,7 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
   const { run, path, spec, input } = task;
   const { projector } = env;
   const scheduledAt = new Date().toISOString();
+  let begun = performance.now();
   let beat: StepHeartbeat = { status: 'running' };
   let row: AttemptRecord = {
     run,
@@ -52,7 +53,9 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
   const timer = heartbeat && setInterval(() => heartbeat(beat), heartbeatMs);
 
   const close = (status: AttemptRecord['status'], failure?: FailureInfo): AttemptRecord => {
-    row = { ...row, status, closedAt: new Date().toISOString(), ...(failure && { failure }) };
+    const wallSeconds = (performance.now() - begun) / 1000;
+    const used = { wallSeconds, gpuSeconds: wallSeconds * spec.resources.gpus };
+    row = { ...row, ...used, status, closedAt: new Date().toISOString(), ...(failure && { failure }) };
     return row;
   };
   // What runs in the worker is cheap to run again and its result stands in Temporal's history: its rows may follow it.
@@ -67,6 +70,7 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     running(detail = '') {
       beat = { status: 'running', ...(detail && { detail }) };
       row = { ...row, startedAt: new Date().toISOString() };
+      begun = performance.now();
       heartbeat?.(beat);
       projector.add({ steps: [{ ...step, input, status: 'running', detail }], attempts: [row] });
     },

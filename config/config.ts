@@ -22,7 +22,7 @@ export type Config = {
     /** Port of the embedded service. Default: any free one. MILLRACE_TEMPORAL_PORT. */
     readonly port: number | undefined;
   };
-  /** `sqlite:<path>`. Default `sqlite:<stateDir>/catalog.db`. MILLRACE_CATALOG. */
+  /** `sqlite:<path>` or `postgres://…`, which may hold a password. Default `sqlite:<stateDir>/catalog.db`. MILLRACE_CATALOG. */
   readonly catalog: string;
   /** `file:<path>`. Default `file:<stateDir>/artifacts`. MILLRACE_STORE. */
   readonly store: string;

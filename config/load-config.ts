@@ -67,8 +67,8 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       tls: read('temporal.tls', 'TEMPORAL_TLS', flag) ?? apiKey !== undefined,
       port: read('temporal.port', 'MILLRACE_TEMPORAL_PORT', port),
     },
-    catalog: read('catalog', 'MILLRACE_CATALOG', url('sqlite')) ?? `sqlite:${join(stateDir, 'catalog.db')}`,
-    store: read('store', 'MILLRACE_STORE', url('file')) ?? `file:${join(stateDir, 'artifacts')}`,
+    catalog: read('catalog', 'MILLRACE_CATALOG', url(catalogs)) ?? `sqlite:${join(stateDir, 'catalog.db')}`,
+    store: read('store', 'MILLRACE_STORE', url(stores)) ?? `file:${join(stateDir, 'artifacts')}`,
     worker: {
       executor: read('worker.executor', 'MILLRACE_EXECUTOR', oneOf(['auto', 'docker', 'process'])) ?? 'auto',
       cpus: read('worker.cpus', 'MILLRACE_CPUS', positive) ?? availableParallelism(),
@@ -88,6 +88,8 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
   };
 }
 
+const catalogs = { sqlite: 'path', postgres: 'url', postgresql: 'url' } as const;
+const stores = { file: 'path' } as const;
 const queueName = text('a name of letters, digits, `.`, `_`, `-`', /^[a-z0-9][\w.-]*$/i);
 const namespaceName = text('a namespace name', /^\S+$/);
 const envPrefix = text('the beginning of a variable name: letters, digits, `_`', /^[a-z_]\w*$/i);

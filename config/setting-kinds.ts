@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { bytes } from '../sdk/bytes.js';
 import { durationMs } from '../sdk/duration.js';
+import { withoutSecrets } from '../sdk/without-secrets.js';
 
 /** How a setting is checked, from a config file (any value) or an environment variable (always text). */
 export type SettingKind<T> = {
@@ -14,6 +15,8 @@ export type SettingKind<T> = {
   readonly fromText?: (text: string) => unknown;
   /** Its value never appears in a message. */
   readonly secret?: true;
+  /** What of a text may appear in a message. Default: all of it. */
+  readonly shown?: (text: string) => string;
 };
 
 const numberFromText = (text: string): unknown => (/^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : text);
@@ -27,14 +30,24 @@ export const path: SettingKind<string> = {
       .transform((value) => resolve(base, value)),
 };
 
-/** `<scheme>:<path>`, made absolute. */
-export const url = (scheme: string): SettingKind<string> => ({
-  expected: `\`${scheme}:<path>\``,
+/** What may follow a scheme: a `path`, made absolute, or what a `url` has after `//`. */
+export type Schemes = Readonly<Record<string, 'path' | 'url'>>;
+
+/** `<scheme>:<path>` or `<scheme>://…`. The user and password of one never appear in a message. */
+export const url = (schemes: Schemes): SettingKind<string> => ({
+  expected: Object.entries(schemes)
+    .map(([scheme, form]) => (form === 'path' ? `\`${scheme}:<path>\`` : `\`${scheme}://…\``))
+    .join(' or '),
   schema: (base) =>
-    z
-      .string()
-      .regex(new RegExp(`^${scheme}:.+`))
-      .transform((value) => `${scheme}:${resolve(base, value.slice(scheme.length + 1))}`),
+    z.string().transform((value, context) => {
+      const [, scheme = '', rest = ''] = /^(\w+):(.+)$/s.exec(value) ?? [];
+      const form = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
+      if (form === 'path') return `${scheme}:${resolve(base, rest)}`;
+      if (form === 'url' && rest.startsWith('//') && URL.canParse(value)) return value;
+      context.addIssue({ code: 'custom' });
+      return z.NEVER;
+    }),
+  shown: withoutSecrets,
 });
 
 export const text = (expected: string, pattern: RegExp): SettingKind<string> => ({

@@ -39,7 +39,8 @@ export function settingsReader(sources: SettingsSources): SettingsReader {
   ): T | undefined => {
     const result = kind.schema(base).safeParse(value);
     if (result.success) return result.data;
-    const got = kind.secret ? `a ${typeof given}` : shown(given);
+    const said = typeof given === 'string' ? (kind.shown?.(given) ?? given) : given;
+    const got = kind.secret ? `a ${typeof given}` : shown(said);
     wrong.push({ setting, source, message: `expected ${kind.expected}, got ${got}` });
     return undefined;
   };

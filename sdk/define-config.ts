@@ -21,7 +21,10 @@ export type ProjectConfig = {
     /** Port of the project's own service. Default: any free one. */
     readonly port?: number | undefined;
   };
-  /** `sqlite:<path>`. Default `sqlite:.millrace/catalog.db`. */
+  /**
+   * `sqlite:<path>`, or `postgres://user@host:5432/database` for workers on several machines; a password rather by MILLRACE_CATALOG
+   * or PGPASSWORD. Default `sqlite:.millrace/catalog.db`.
+   */
   readonly catalog?: string | undefined;
   /** `file:<path>`. Default `file:.millrace/artifacts`. */
   readonly store?: string | undefined;

@@ -79,6 +79,10 @@ export type AttemptRecord = {
   readonly exitCode?: number;
   readonly cpuSeconds?: number;
   readonly peakMemoryBytes?: number;
+  /** From the start of its program, or of preparing it, until its outputs were stored. */
+  readonly wallSeconds?: number;
+  /** The gpus it had, times `wallSeconds`. */
+  readonly gpuSeconds?: number;
   readonly failure?: FailureInfo;
   /** The attempt's log, stored when it closed. */
   readonly log?: Digest;

@@ -11,8 +11,8 @@ import { stepsOf } from './catalog/step-rows.js';
 import type { CatalogDb } from './catalog/tables.js';
 
 /**
- * The catalog on a database that Kysely speaks to; what is particular to one lies in its dialect. It needs transactions that
- * see what was committed before they began and exclude each other as writers.
+ * The catalog on a database that Kysely speaks to; what is particular to one lies in its dialect and in catalog/exclusive.ts,
+ * by which every transaction that reads and then writes excludes others about the same.
  */
 export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
   return {

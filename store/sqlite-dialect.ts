@@ -5,6 +5,7 @@ import type { DatabaseConnection, Dialect, QueryResult, SqliteDatabase } from 'k
 import { CompiledQuery, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely';
 import Database from 'libsql';
 import { InfrastructureFailed } from '../sdk/errors.js';
+import { withoutNul } from './without-nul.js';
 
 /** SQLite waits this long inside a call, which stops the event loop; beyond it we wait outside. */
 const busyTimeoutMs = 5;
@@ -91,7 +92,9 @@ class PatientDriver extends SqliteDriver {
 const patientConnection = (path: string, connection: DatabaseConnection): DatabaseConnection => ({
   // A statement that found the file locked has done nothing and can be tried again as it is.
   executeQuery: <R>(query: CompiledQuery): Promise<QueryResult<R>> =>
-    patiently(path, () => connection.executeQuery<R>(query)),
+    patiently(path, () =>
+      connection.executeQuery<R>({ ...query, parameters: query.parameters.map(withoutNul) }),
+    ),
   streamQuery: <R>(query: CompiledQuery, size: number) => connection.streamQuery<R>(query, size),
 });
 

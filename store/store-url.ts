@@ -1,15 +1,24 @@
 import { resolve } from 'node:path';
 import { ConfigInvalid } from '../sdk/errors.js';
+import { withoutSecrets } from '../sdk/without-secrets.js';
 
 /** The absolute path in `<scheme>:<path>`. @throws ConfigInvalid naming `option` and what is supported */
 export function pathOfUrl(
   url: string,
-  { scheme, option }: { readonly scheme: string; readonly option: string },
+  {
+    scheme,
+    option,
+    others = [],
+  }: { readonly scheme: string; readonly option: string; readonly others?: readonly string[] },
 ): string {
   const path = url.startsWith(`${scheme}:`) ? url.slice(scheme.length + 1) : '';
   if (path !== '') return resolve(path.replace(/^\/\/(?=\/)/, ''));
-  throw new ConfigInvalid(`Expected \`${option}\` to be \`${scheme}:<path>\`, got ${JSON.stringify(url)}.`, {
-    hint: `Supported today: \`${scheme}:\` and the path on this machine.`,
-    fields: { option, supported: [scheme] },
-  });
+  const forms = [`\`${scheme}:<path>\``, ...others.map((each) => `\`${each}://…\``)].join(' or ');
+  throw new ConfigInvalid(
+    `Expected \`${option}\` to be ${forms}, got ${JSON.stringify(withoutSecrets(url))}.`,
+    {
+      hint: `\`${scheme}:\` is followed by a path on this machine.`,
+      fields: { option, supported: [scheme, ...others] },
+    },
+  );
 }

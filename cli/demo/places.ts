@@ -7,6 +7,7 @@ import type { Config } from '../../config/config.js';
 import { statePaths } from '../../config/state-paths.js';
 import type { ArtifactRef } from '../../sdk/artifact.js';
 import { walkArtifacts } from '../../sdk/artifact.js';
+import { catalogLocation } from '../../store/open-catalog-database.js';
 
 /** Where everything of a demo lies. */
 export type Places = {
@@ -42,7 +43,7 @@ export async function demoPlaces(
     reports[name] = await bringOut(ref, path.join(folder, path.basename(name)), client);
   return {
     state: config.stateDir,
-    catalog: config.catalog,
+    catalog: catalogLocation(config.catalog),
     artifacts: config.store,
     logs: statePaths(config.stateDir).logs(view.run.id),
     workerLog,

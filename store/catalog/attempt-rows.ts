@@ -67,7 +67,12 @@ export async function metricsOf(
 ): Promise<readonly MetricRecord[]> {
   let query = db.selectFrom('metrics').selectAll().where('run', '=', run);
   if (path !== undefined) query = query.where('path', '=', path);
-  const rows = await query.orderBy('at').orderBy('index').orderBy('path').orderBy('name').execute();
+  const rows = await query
+    .orderBy('at')
+    .orderBy('index', (order) => order.asc().nullsFirst())
+    .orderBy('path')
+    .orderBy('name')
+    .execute();
   return rows.map(toMetric);
 }
 
@@ -84,6 +89,8 @@ const changing = [
   'exit_code',
   'cpu_seconds',
   'peak_memory_bytes',
+  'wall_seconds',
+  'gpu_seconds',
   'failure',
   'log',
   'packages',
@@ -102,6 +109,8 @@ const toRow = (attempt: AttemptRecord): Insertable<AttemptTable> => ({
   exit_code: attempt.exitCode ?? null,
   cpu_seconds: attempt.cpuSeconds ?? null,
   peak_memory_bytes: attempt.peakMemoryBytes ?? null,
+  wall_seconds: attempt.wallSeconds ?? null,
+  gpu_seconds: attempt.gpuSeconds ?? null,
   failure: toJson(attempt.failure),
   log: attempt.log ?? null,
   packages: toJson(attempt.packages),
@@ -121,6 +130,8 @@ const toAttempt = (row: Selectable<AttemptTable>): AttemptRecord =>
     exitCode: orAbsent(row.exit_code),
     cpuSeconds: orAbsent(row.cpu_seconds),
     peakMemoryBytes: orAbsent(row.peak_memory_bytes),
+    wallSeconds: orAbsent(row.wall_seconds),
+    gpuSeconds: orAbsent(row.gpu_seconds),
     failure: fromJson(row.failure),
     log: orAbsent(row.log),
     packages: fromJson(row.packages),

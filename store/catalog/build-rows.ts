@@ -1,11 +1,12 @@
 import type { Selectable } from 'kysely';
 import type { BuildRecord } from '../catalog.js';
 import { excluded, fromJson } from './columns.js';
+import { exclusive } from './exclusive.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 /** Makes the build its queue's current one; published again, it becomes that again. */
 export const publishBuild = (db: CatalogDb, build: BuildRecord): Promise<void> =>
-  db.transaction().execute(async (trx) => {
+  exclusive(db, [`queue ${build.queue}`], async (trx) => {
     const last = await trx
       .selectFrom('builds')
       .select((eb) => eb.fn.max('published').as('published'))

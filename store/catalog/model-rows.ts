@@ -3,14 +3,15 @@ import { UnknownModel } from '../../sdk/errors.js';
 import type { AliasChange } from '../../sdk/registry.js';
 import type { AliasRecord, Catalog, ModelRecord, VersionRecord } from '../catalog.js';
 import { fromJson, orAbsent, present, toJson } from './columns.js';
+import { exclusive } from './exclusive.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
-/** The version this step registered, made if it is new. The transaction holds the write lock: numbers have no gap. */
+/** The version this step registered, made if it is new. The transaction excludes others about this model: numbers have no gap. */
 export const registerVersion = (
   db: CatalogDb,
   version: Parameters<Catalog['registerVersion']>[0],
 ): Promise<VersionRecord> =>
-  db.transaction().execute(async (trx) => {
+  exclusive(db, [`model ${version.name}`], async (trx) => {
     const stored = await trx
       .selectFrom('model_versions')
       .selectAll()
@@ -42,7 +43,7 @@ export const setAlias = (
   db: CatalogDb,
   { run, path, name, version, alias, at }: Parameters<Catalog['setAlias']>[0],
 ): Promise<AliasChange> =>
-  db.transaction().execute(async (trx) => {
+  exclusive(db, [`model ${name}`], async (trx) => {
     const stored = await trx
       .selectFrom('alias_changes')
       .selectAll()

@@ -2,14 +2,19 @@ import type { ProjectedRows } from '../catalog.js';
 import { upsertArtifacts } from './artifact-rows.js';
 import { upsertAttempts, upsertMetrics } from './attempt-rows.js';
 import { upsertUses } from './cache-rows.js';
+import type { Subject } from './exclusive.js';
+import { exclusive } from './exclusive.js';
 import { upsertSteps } from './step-rows.js';
 import type { CatalogDb } from './tables.js';
 
 /** All rows or none. On the way of each step: a few statements, each for many rows, in one short transaction. */
 export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<void> {
   const { steps = [], attempts = [], metrics = [], artifacts = [], cacheUses = [] } = rows;
-  if (steps.length + attempts.length + metrics.length + artifacts.length + cacheUses.length === 0) return;
-  await db.transaction().execute(async (trx) => {
+  const runs = [...steps, ...attempts, ...metrics, ...artifacts, ...cacheUses].map(
+    (row): Subject => `run ${row.run}`,
+  );
+  if (runs.length === 0) return;
+  await exclusive(db, runs, async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
     await upsertSteps(trx, { steps, attempts });
     await upsertAttempts(trx, attempts);

@@ -2,13 +2,14 @@ import type { Insertable, Selectable, Updateable } from 'kysely';
 import { isClosed } from '../../sdk/states.js';
 import type { RunFilter, RunRecord } from '../catalog.js';
 import { fromJson, orAbsent, parts, present, toJson } from './columns.js';
+import { exclusive } from './exclusive.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 type RunTable = CatalogTables['runs'];
 export type RunChange = Pick<RunRecord, 'id'> & Partial<RunRecord>;
 
 export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
-  db.transaction().execute(async (trx) => {
+  exclusive(db, [`run ${run.id}`], async (trx) => {
     const inserted = await trx
       .insertInto('runs')
       .values(toRow(run))
@@ -24,7 +25,7 @@ export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
  * was asked of it before; of one that failed the failure counts that came with its end.
  */
 export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
-  db.transaction().execute(async (trx) => {
+  exclusive(db, [`run ${change.id}`], async (trx) => {
     const { id, tags } = change;
     const stored = await trx.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst();
     if (!stored) return;

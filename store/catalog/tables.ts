@@ -66,6 +66,8 @@ export type CatalogTables = {
     exit_code: number | null;
     cpu_seconds: number | null;
     peak_memory_bytes: number | null;
+    wall_seconds: number | null;
+    gpu_seconds: number | null;
     failure: Json | null;
     log: Digest | null;
     packages: Json | null;

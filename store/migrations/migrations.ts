@@ -1,9 +1,16 @@
 import type { Migration } from 'kysely';
 import { firstTables } from './0001-first-tables.js';
 import { cache } from './0002-cache.js';
+import { attemptResources } from './0005-attempt-resources.js';
 
-/** Every migration there is, forward only: names sort in the order they run, and one that was released never changes. */
-export const migrations: Readonly<Record<string, Migration>> = {
+export type Migrations = Readonly<Record<string, Migration>>;
+
+/**
+ * Every migration there is, forward only: names sort in the order they run, and one that was released never changes. They only
+ * add: a worker one version older goes on writing to what a newer one has migrated.
+ */
+export const migrations: Migrations = {
   '0001-first-tables': firstTables,
   '0002-cache': cache,
+  '0005-attempt-resources': attemptResources,
 };

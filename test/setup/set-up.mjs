@@ -16,8 +16,13 @@ const images = {
  */
 export async function setUp() {
   const find = mayInstall() ? installed : present;
-  const [docker, temporal, python] = await Promise.all([find.docker(), find.temporal(), find.python()]);
-  return { docker, temporal, python };
+  const [docker, temporal, python, postgres] = await Promise.all([
+    find.docker(),
+    find.temporal(),
+    find.python(),
+    find.postgres(),
+  ]);
+  return { docker, temporal, python, postgres };
 }
 
 function mayInstall() {
@@ -37,6 +42,7 @@ const installed = {
   },
   temporal: () => script('temporal'),
   python: () => script('python'),
+  postgres: () => script('postgres'),
 };
 
 const present = {
@@ -63,6 +69,15 @@ const present = {
   python() {
     const path = firstLine('python3', ['-c', 'import ensurepip, venv, sys; print(sys.executable)']);
     return path ? { found: path } : { missing: 'no python3 with venv: install Python 3.11 or newer' };
+  },
+  postgres() {
+    const path = firstLine('bash', [
+      '-c',
+      'ls -d /usr/lib/postgresql/*/bin "$(dirname "$(command -v initdb)")" 2>/dev/null | sort -V | tail -n 1',
+    ]);
+    return path && path !== '.'
+      ? { found: path }
+      : { missing: 'no initdb and postgres: install PostgreSQL 13 or newer' };
   },
 };
 

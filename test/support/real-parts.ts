@@ -3,8 +3,11 @@ import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv, leave to mount a small disk. */
-export type PartName = 'docker' | 'temporal' | 'python' | 'mount';
+/**
+ * What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv, leave to
+ * mount a small disk, PostgreSQL's programs.
+ */
+export type PartName = 'docker' | 'temporal' | 'python' | 'mount' | 'postgres';
 
 /** Where the part is (a version or a path), or a sentence saying what would bring it. */
 export type Part = { readonly found: string } | { readonly missing: string };
@@ -52,6 +55,13 @@ const look: Record<PartName, () => Part> = {
   python() {
     const path = output('python3', ['-c', 'import ensurepip, venv, sys; print(sys.executable)']);
     return path ? { found: path } : { missing: `no python3 with venv; ${advice}` };
+  },
+  postgres() {
+    const script = join(import.meta.dirname, '../setup/postgres.sh');
+    // The script installs only what is missing, which is for `npm test` to do.
+    const folders = output('bash', ['-c', 'ls -d /usr/lib/postgresql/*/bin 2>/dev/null; command -v initdb']);
+    const path = folders ? output('bash', [script]) : undefined;
+    return path ? { found: path } : { missing: `no PostgreSQL; ${advice}` };
   },
 };
 

@@ -205,6 +205,20 @@ describe('what is wrong', () => {
     expect(JSON.stringify(error.fields)).not.toContain('4815162342');
   });
 
+  test('a catalog may be a PostgreSQL URL, taken as it is, and one that is wrong never shows its password', async () => {
+    const dir = await project({ 'package.json': '{}' });
+    const read = (url: string) => loadConfig({ cwd: dir, env: { MILLRACE_CATALOG: url } });
+    for (const url of ['postgres://a:b%2F@h:5432/db?sslmode=verify-full', 'postgresql:///db?host=/run/postgresql'])
+      expect((await read(url)).catalog).toBe(url);
+    const wrong = ['postgre://ann:pass@h/db', 'postgres:ann:pass@h/db', 'postgres://ann:p@ss:pass@[::/db', 'mysql://h/db?password=pass'];
+    for (const url of wrong) {
+      const error = await failure(read(url));
+      expect(error.message).toContain('expected `sqlite:<path>` or `postgres://…` or `postgresql://…`, got "');
+      expect(error.message).not.toContain('pass@');
+      expect(JSON.stringify(error.fields)).not.toMatch(/ann|=pass/);
+    }
+  }); // prettier-ignore
+
   test.each([
     [
       'does not compile',

@@ -180,6 +180,8 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
           exitCode: 0,
           cpuSeconds: 1.5,
           peakMemoryBytes: 2 ** 40,
+          wallSeconds: 12.25,
+          gpuSeconds: 24.5,
           failure: { code: 'OUT_OF_MEMORY', what: 'Too much.' },
           log: digest('d'),
           packages: ['numpy==2.0.0'],
@@ -555,6 +557,59 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         await catalog.project({ steps: [aStep({ status: 'completed', closedAt: at(2), cached })] });
         expect((await catalog.steps('run-1'))[0]?.cached).toEqual(cached);
       });
+    });
+
+    it('sorts text by its bytes, whatever the locale, and points without an index first', async () => {
+      const paths = ['a', 'B', 'ä', '_', 'b#2', 'b'];
+      for (const path of paths)
+        await catalog.openApproval(anApproval({ path, openedAt: at(5), gate: 'same' }));
+      const sorted = (await catalog.approvals({ run: 'run-1' })).map(({ path }) => path);
+      expect(sorted).toEqual(['B', '_', 'a', 'b', 'b#2', 'ä']);
+      await catalog.project({ metrics: [aMetric({ index: 0 }), aMetric({ value: 0.25 })] });
+      expect(await catalog.metrics('run-1')).toEqual([aMetric({ value: 0.25 }), aMetric({ index: 0 })]);
+    });
+
+    it('takes any text and any number that a step can say', async () => {
+      const step = aStep({ detail: 'caf\u00e9 \u{1f9ea}', progress: 0.1 + 0.2, input: { text: 'a\0b' } });
+      const metric = aMetric({ value: 1.7976931348623157e308, index: 2 ** 53 - 1 });
+      await catalog.project({ steps: [step], metrics: [metric, aMetric({ value: 5e-324 })] });
+      expect(await catalog.steps('run-1')).toEqual([step]);
+      expect(await catalog.metrics('run-1')).toEqual([aMetric({ value: 5e-324 }), metric]);
+      await catalog.project({ steps: [aStep({ detail: 'nul \0 here' })] });
+      expect((await catalog.steps('run-1'))[0]?.detail).toMatch(/^nul . here$/s);
+    });
+
+    it('lets many write about one run at once, and a close among them stands', async () => {
+      await catalog.insertRun(aRun());
+      const attempts = Array.from({ length: 20 }, (_, index) => anAttempt({ attempt: index + 1 }));
+      await Promise.all([
+        ...attempts.map((attempt) => catalog.project({ steps: [aStep()], attempts: [attempt] })),
+        catalog.updateRun({ id: 'run-1', status: 'cancelled', closedAt: at(9) }),
+        catalog.updateRun({ id: 'run-1', status: 'running', tags: { a: '1' } }),
+        ...attempts.map(({ attempt }) =>
+          catalog.project({
+            steps: [aStep({ status: 'failed', closedAt: at(8) })],
+            attempts: [anAttempt({ attempt, status: 'failed', closedAt: at(8) })],
+          }),
+        ),
+      ]);
+      expect(await catalog.run('run-1')).toMatchObject({ status: 'cancelled', tags: { a: '1' } });
+      expect(await catalog.steps('run-1')).toMatchObject([{ status: 'failed' }]);
+      const kept = await catalog.attempts('run-1');
+      expect(kept.map(({ attempt, status }) => [attempt, status])).toEqual(
+        attempts.map(({ attempt }) => [attempt, 'failed']),
+      );
+    });
+
+    it('writes about many runs in one call while others do, in any order, without a deadlock', async () => {
+      const ids = Array.from({ length: 12 }, (_, index) => `run-${index}`);
+      const rotated = ids.map((_, shift) => [...ids.slice(shift), ...ids.slice(0, shift)]);
+      await Promise.all(
+        rotated.map((order, index) =>
+          catalog.project({ steps: order.map((run) => aStep({ run, detail: `writer ${index}` })) }),
+        ),
+      );
+      for (const run of ids) expect(await catalog.steps(run)).toHaveLength(1);
     });
 
     it('registers versions without gaps or doubles when many are asked for at once', async () => {

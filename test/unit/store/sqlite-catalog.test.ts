@@ -96,7 +96,9 @@ describe('A catalog in an SQLite file', () => {
     const path = join(folder, 'notes.txt');
     writeFileSync(path, 'not a database, but long enough to be looked at as one '.repeat(40));
     await expect(openCatalog(`sqlite:${path}`)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    await expect(openCatalog('postgres://host/db')).rejects.toThrow('`sqlite:<path>`');
+    await expect(openCatalog('mysql://me:secret@host/db')).rejects.toThrow(
+      'Expected `catalog` to be `sqlite:<path>` or `postgres://…`, got "mysql:…@host/db".',
+    );
     await expect(openCatalog('sqlite:')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
