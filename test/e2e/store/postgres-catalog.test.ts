@@ -12,6 +12,7 @@ import { password, startPostgres } from '../../support/start-postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { catalogContract } from '../../unit/store/catalog-contract.js';
 import { forkScript } from '../../unit/store/fork-script.js';
+import { olderWorkerContract } from '../../unit/store/older-worker-contract.js';
 import { aRun, aStep, at, aVersion } from '../../unit/store/records.js';
 
 describeWith({ postgres: true }, 'A catalog on a PostgreSQL server', () => {
@@ -21,6 +22,8 @@ describeWith({ postgres: true }, 'A catalog on a PostgreSQL server', () => {
   });
 
   catalogContract('PostgreSQL', async () => openCatalog(await postgres.database()));
+
+  olderWorkerContract('PostgreSQL', () => postgres.database());
 
   test('is made and written by several processes at once, and numbers versions without gap or double', async () => {
     const url = await postgres.database();

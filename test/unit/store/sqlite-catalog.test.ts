@@ -5,6 +5,7 @@ import Database from 'libsql';
 import { openCatalog } from '../../../store/open-catalog.js';
 import { catalogContract } from './catalog-contract.js';
 import { forkScript } from './fork-script.js';
+import { olderWorkerContract } from './older-worker-contract.js';
 import { anAttempt, anEdge, aRun, aStep, aVersion } from './records.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-catalog-'));
@@ -13,6 +14,8 @@ let count = 0;
 const freshPath = () => join(folder, `${++count}`, 'state', 'catalog.db');
 
 catalogContract('SQLite', () => openCatalog(`sqlite:${freshPath()}`));
+
+olderWorkerContract('SQLite', () => `sqlite:${freshPath()}`);
 
 describe('A catalog in an SQLite file', () => {
   it('is opened and written by several processes at once, and numbers versions without gap or double', async () => {
