@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { statePaths } from '../config/state-paths.js';
-import { RunCancelled, RunFailed, UnknownRun } from '../sdk/errors.js';
+import { RunCancelled, RunFailed, TemporalUnavailable, UnknownRun } from '../sdk/errors.js';
 import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { Decide } from '../sdk/protocol/messages.js';
 import { updates } from '../sdk/protocol/names.js';
@@ -16,7 +16,7 @@ import type { ClientParts } from './client-parts.js';
 import { reconcileAll } from './client-parts.js';
 import { readLogs } from './read-logs.js';
 import { readView } from './read-view.js';
-import { decisionError, runError, serviceError } from './temporal-errors.js';
+import { decisionError, isServiceAway, runError, serviceError } from './temporal-errors.js';
 
 /** NOT_FOUND of gRPC. */
 const grpcNotFound = 5;
@@ -58,6 +58,10 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
       } catch (error) {
         if (error instanceof WorkflowFailedError) throw runError(error, id);
         if (error instanceof WorkflowNotFoundError) return recordedResult(id, catalog);
+        // Without the service what the catalog kept of a closed run is the answer.
+        const run =
+          isServiceAway(error) || error instanceof TemporalUnavailable ? await catalog.run(id) : undefined;
+        if (run && isClosed(run.status)) return recordedResult(id, catalog);
         throw serviceError(error);
       }
     },
