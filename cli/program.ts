@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { cacheCommand } from './commands/cache.js';
+import { backupCommand, restoreCommand } from './commands/backup.js';
 import { cancelCommand } from './commands/cancel.js';
 import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
@@ -47,7 +48,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     approveCommand(), rejectCommand(), cancelCommand(),
-    modelsCommand(), cacheCommand(), doctorCommand(),
+    modelsCommand(), cacheCommand(), backupCommand(), restoreCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])

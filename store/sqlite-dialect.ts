@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DatabaseConnection, Dialect, QueryResult, SqliteDatabase } from 'kysely';
+import type { DatabaseConnection, Dialect, QueryResult, SqliteDatabase, TransactionSettings } from 'kysely';
 import { CompiledQuery, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely';
 import Database from 'libsql';
 import { InfrastructureFailed } from '../sdk/errors.js';
@@ -84,8 +84,14 @@ class PatientDriver extends SqliteDriver {
     return patientConnection(this.#path, await super.acquireConnection());
   }
 
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    { accessMode }: TransactionSettings = {},
+  ): Promise<void> {
+    // Who only reads sees one moment of the file, and holds up nobody.
+    await connection.executeQuery(
+      CompiledQuery.raw(accessMode === 'read only' ? 'begin' : 'begin immediate'),
+    );
   }
 }
 
