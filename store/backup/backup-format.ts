@@ -30,7 +30,8 @@ export const manifestSchema = z.object({
   lacking: z.array(z.string()),
 });
 
-export type TableName = keyof CatalogTables;
+/** All but leases: who computed what at that moment is nobody's after a restore. */
+export type TableName = Exclude<keyof CatalogTables, 'cache_leases'>;
 
 /**
  * Every table with its key, those that others refer to first: in this order rows are written and read, so that the same catalog
@@ -48,6 +49,8 @@ export const tableKeys = {
   approvals: ['run', 'path'],
   model_versions: ['name', 'version'],
   alias_changes: ['name', 'alias', 'change'],
+  cache_entries: ['key'],
+  cache_uses: ['run', 'path'],
 } as const satisfies Readonly<Record<TableName, readonly string[]>>;
 
 export const tableNames = Object.keys(tableKeys) as readonly TableName[];
