@@ -13,7 +13,10 @@ const common = {
   testEnvironment: 'node',
   transform,
   // Our own sources and the few ESM-only packages are compiled to CommonJS; everything else is left alone.
-  transformIgnorePatterns: ['/node_modules/(?!(canonicalize|chokidar|readdirp|@clack|is-unicode-supported)/)', '/dist/'],
+  transformIgnorePatterns: [
+    '/node_modules/(?!(canonicalize|chokidar|readdirp|@clack|is-unicode-supported)/)',
+    '/dist/',
+  ],
   moduleNameMapper: {
     // It says only how it is imported, and tests require.
     '^canonicalize$': '<rootDir>/node_modules/canonicalize/lib/canonicalize.js',

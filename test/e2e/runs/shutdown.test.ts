@@ -36,7 +36,7 @@ export const staying = pipeline({ name: 'staying', input: z.object({ folder: z.s
 
 describeWith({ temporal: true }, 'a worker that is asked to stop', () => {
   let millrace: TestMillrace;
-  let run: RunHandle<unknown>;
+  let run: RunHandle;
   const at = (name: string) => path.join(millrace.project, name);
 
   beforeAll(async () => {
