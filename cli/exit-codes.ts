@@ -23,7 +23,7 @@ const usageErrors: ReadonlySet<string> = new Set([
   'ARTIFACT_MISSING', 'UNSAFE_OUTPUT', 'SECRET_MISSING', 'CAPACITY_EXCEEDED', 'IMAGE_NOT_FOUND',
 ]); // prettier-ignore
 const unavailableErrors: ReadonlySet<string> = new Set([
-  'TEMPORAL_UNAVAILABLE', 'TEMPORAL_NOT_FOUND', 'PORT_TAKEN', 'DOCKER_UNAVAILABLE', 'NO_BUILD',
+  'TEMPORAL_UNAVAILABLE', 'TEMPORAL_NOT_FOUND', 'PORT_TAKEN', 'DOCKER_UNAVAILABLE', 'STORE_UNAVAILABLE', 'NO_BUILD',
 ]); // prettier-ignore
 
 /** For an error of the command itself. A run's own failure goes by its status: `exitCodeOfRun`. */

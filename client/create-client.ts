@@ -30,7 +30,7 @@ export type ClientOptions = {
 export async function createClient(options: ClientOptions = {}): Promise<MillraceClient> {
   const config = options.config ?? (await loadConfig());
   const catalog = await openCatalog(config.catalog);
-  const store = await openArtifactStore(config.store);
+  const store = await openArtifactStore(config.store, config);
   let connection: ReturnType<typeof connectTemporal> | undefined;
   const temporal: ClientParts['temporal'] = () => {
     connection ??= connectTemporal(config, {

@@ -24,8 +24,28 @@ export type Config = {
   };
   /** `sqlite:<path>` or `postgres://…`, which may hold a password. Default `sqlite:<stateDir>/catalog.db`. MILLRACE_CATALOG. */
   readonly catalog: string;
-  /** `file:<path>`. Default `file:<stateDir>/artifacts`. MILLRACE_STORE. */
+  /** `file:<path>` or `s3://<bucket>/<prefix>`. Default `file:<stateDir>/artifacts`. MILLRACE_STORE. */
   readonly store: string;
+  /** For a store on S3; credentials come as the AWS SDK finds them. */
+  readonly s3: {
+    /** URL of a service other than AWS. MILLRACE_S3_ENDPOINT, else as AWS_ENDPOINT_URL_S3 says. */
+    readonly endpoint: string | undefined;
+    /** MILLRACE_S3_REGION, else as AWS_REGION or the profile says. */
+    readonly region: string | undefined;
+    /** Default: true where there is an endpoint. MILLRACE_S3_PATH_STYLE. */
+    readonly pathStyle: boolean | undefined;
+    /** Encryption at rest. Default: `kms` with a key, else `bucket`, as the bucket says. MILLRACE_S3_ENCRYPTION. */
+    readonly encryption: 'bucket' | 's3' | 'kms';
+    /** Key for `kms`. Default: the account's own for S3. MILLRACE_S3_KMS_KEY. */
+    readonly kmsKey: string | undefined;
+  };
+  /** What is kept on this machine of a store on S3. */
+  readonly storeCache: {
+    /** Absolute. Default `<stateDir>/cache/blobs`. MILLRACE_STORE_CACHE_DIR. */
+    readonly dir: string;
+    /** Bytes. Default 50 GiB. MILLRACE_STORE_CACHE_SIZE. */
+    readonly size: number;
+  };
   readonly worker: {
     /** Default `auto`: docker where an engine answers and the images can be had, else process. MILLRACE_EXECUTOR. */
     readonly executor: 'auto' | 'docker' | 'process';

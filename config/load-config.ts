@@ -10,12 +10,14 @@ import {
   count,
   duration,
   flag,
+  httpUrl,
   oneOf,
   path,
   port,
   positive,
   secret,
   size,
+  storeUrl,
   text,
   url,
 } from './setting-kinds.js';
@@ -56,6 +58,7 @@ export async function loadConfig({
 function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config, 'installation'> {
   const stateDir = read('stateDir', 'MILLRACE_STATE_DIR', path) ?? join(projectDir, '.millrace');
   const apiKey = read('temporal.apiKey', 'TEMPORAL_API_KEY', secret);
+  const key = read('s3.kmsKey', 'MILLRACE_S3_KMS_KEY', kmsKey);
   return {
     projectDir,
     stateDir,
@@ -68,7 +71,20 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       port: read('temporal.port', 'MILLRACE_TEMPORAL_PORT', port),
     },
     catalog: read('catalog', 'MILLRACE_CATALOG', url(catalogs)) ?? `sqlite:${join(stateDir, 'catalog.db')}`,
-    store: read('store', 'MILLRACE_STORE', url(stores)) ?? `file:${join(stateDir, 'artifacts')}`,
+    store: read('store', 'MILLRACE_STORE', storeUrl) ?? `file:${join(stateDir, 'artifacts')}`,
+    s3: {
+      endpoint: read('s3.endpoint', 'MILLRACE_S3_ENDPOINT', httpUrl),
+      region: read('s3.region', 'MILLRACE_S3_REGION', region),
+      pathStyle: read('s3.pathStyle', 'MILLRACE_S3_PATH_STYLE', flag),
+      encryption:
+        read('s3.encryption', 'MILLRACE_S3_ENCRYPTION', oneOf(['bucket', 's3', 'kms'])) ??
+        (key === undefined ? 'bucket' : 'kms'),
+      kmsKey: key,
+    },
+    storeCache: {
+      dir: read('storeCache.dir', 'MILLRACE_STORE_CACHE_DIR', path) ?? join(stateDir, 'cache', 'blobs'),
+      size: read('storeCache.size', 'MILLRACE_STORE_CACHE_SIZE', size) ?? 50 * 2 ** 30,
+    },
     worker: {
       executor: read('worker.executor', 'MILLRACE_EXECUTOR', oneOf(['auto', 'docker', 'process'])) ?? 'auto',
       cpus: read('worker.cpus', 'MILLRACE_CPUS', positive) ?? availableParallelism(),
@@ -89,9 +105,10 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
 }
 
 const catalogs = { sqlite: 'path', postgres: 'url', postgresql: 'url' } as const;
-const stores = { file: 'path' } as const;
 const queueName = text('a name of letters, digits, `.`, `_`, `-`', /^[a-z0-9][\w.-]*$/i);
 const namespaceName = text('a namespace name', /^\S+$/);
+const region = text('the name of a region, such as `eu-central-1`', /^[a-z0-9-]+$/);
+const kmsKey = text('id, alias or ARN of a key', /^\S+$/);
 const envPrefix = text('the beginning of a variable name: letters, digits, `_`', /^[a-z_]\w*$/i);
 const logLevel = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']);
 

@@ -50,6 +50,21 @@ export const url = (schemes: Schemes): SettingKind<string> => ({
   shown: withoutSecrets,
 });
 
+/** `file:<path>`, made absolute, or `s3://<bucket>[/<prefix>]`, which the store looks at. */
+export const storeUrl: SettingKind<string> = {
+  expected: '`file:<path>` or `s3://<bucket>/<prefix>`',
+  schema: (base) =>
+    url({ file: 'path' })
+      .schema(base)
+      .or(z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9](\/\S*)?$/)),
+};
+
+/** Where a service is reached, without credentials. */
+export const httpUrl: SettingKind<string> = {
+  expected: '`http://<host>` or `https://<host>`, with a port where need be',
+  schema: () => z.string().regex(/^https?:\/\/[^\s/@]+\/?$/),
+};
+
 export const text = (expected: string, pattern: RegExp): SettingKind<string> => ({
   expected,
   schema: () => z.string().regex(pattern),

@@ -26,8 +26,28 @@ export type ProjectConfig = {
    * or PGPASSWORD. Default `sqlite:.millrace/catalog.db`.
    */
   readonly catalog?: string | undefined;
-  /** `file:<path>`. Default `file:.millrace/artifacts`. */
+  /** `file:<path>` or `s3://<bucket>/<prefix>`. Default `file:.millrace/artifacts`. */
   readonly store?: string | undefined;
+  /** For a store on S3. Credentials come as the AWS SDK finds them: AWS_* variables, profile, role of the machine. */
+  readonly s3?: {
+    /** URL of a service other than AWS. Default: as AWS_ENDPOINT_URL_S3 says, else AWS. */
+    readonly endpoint?: string | undefined;
+    /** Default: as AWS_REGION or the profile says, else `us-east-1` where there is an endpoint. */
+    readonly region?: string | undefined;
+    /** Whether the bucket stands in the path and not in the host's name. Default: true where there is an endpoint. */
+    readonly pathStyle?: boolean | undefined;
+    /** Encryption at rest: `s3` by the service's keys, `kms` by a key of its key service. Default: `kms` with a key, else `bucket`: as the bucket says. */
+    readonly encryption?: 'bucket' | 's3' | 'kms' | undefined;
+    /** Id, alias or ARN of the key for `kms`. Default: the account's own for S3. */
+    readonly kmsKey?: string | undefined;
+  };
+  /** What a worker keeps of a store on S3 on its own disk. */
+  readonly storeCache?: {
+    /** Default `.millrace/cache/blobs`. */
+    readonly dir?: string | undefined;
+    /** Least recently used content goes when it takes more; what steps use stays. Default 50 GiB. */
+    readonly size?: Bytes | undefined;
+  };
   readonly worker?: {
     /** Default `auto`: docker where an engine answers, else process. */
     readonly executor?: 'auto' | 'docker' | 'process' | undefined;

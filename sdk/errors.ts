@@ -162,6 +162,8 @@ export class RunCancelled extends defineError('RUN_CANCELLED') {}
 export class RunFailed extends defineError('RUN_FAILED') {}
 /** Content that a reference names is not in the store. */
 export class ArtifactMissing extends defineError('ARTIFACT_MISSING') {}
+/** The store of artifacts does not answer, or does not take what it is given now. */
+export class StoreUnavailable extends defineError('STORE_UNAVAILABLE') {}
 /** Content read back has another digest than it was stored under. */
 export class ArtifactCorrupt extends defineError('ARTIFACT_CORRUPT') {}
 export class UnknownModel extends defineError('UNKNOWN_MODEL') {}

@@ -1,50 +1,59 @@
 import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { constants } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { lstat, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Digest } from '../sdk/artifact.js';
 import { digestPattern } from '../sdk/artifact.js';
-import { ArtifactCorrupt, ArtifactMissing, UnsafeOutput } from '../sdk/errors.js';
+import { ArtifactCorrupt, ArtifactMissing } from '../sdk/errors.js';
 import type { StoredBlob, StoreOptions } from './artifact-store.js';
+import type { BlobStore, PlaceBlobOptions } from './blob-store.js';
+import { checkedStream } from './checked-stream.js';
+import { sayingDiskFull } from './disk-full.js';
 import type { Hashed } from './hash-file.js';
 import { chunkBytes, copyHashed, digestOf, hashFile } from './hash-file.js';
+import { openRegular } from './open-regular.js';
+import { placeBlob } from './place-content.js';
 
-/** Blobs by digest in one folder tree: `<root>/v1/blobs/sha256/ab/cdef…`, each whole or absent, never changed. */
-export interface BlobFolder {
+/**
+ * Blobs in one folder tree of this machine: `<root>/v1/blobs/sha256/ab/cdef…`. Any number of processes may use it at once. What
+ * it hands out was hashed by this process since it was last written to.
+ */
+export interface BlobFolder extends BlobStore {
   pathOf(digest: Digest): string;
-  putBytes(bytes: Uint8Array): Promise<Hashed>;
-  /** Stores a regular file's bytes; a link at `source` is refused. @throws UnsafeOutput */
-  putFile(source: string, options?: StoreOptions): Promise<Hashed>;
-  /** Size of the blob in bytes, or undefined when it is absent. */
-  sizeOf(digest: Digest): Promise<number | undefined>;
   /** Path of the blob, its bytes checked. @throws ArtifactMissing, ArtifactCorrupt */
   verified(digest: Digest, options?: StoreOptions): Promise<string>;
-  /** Takes a blob that is not what its name says out of the way, so that it is missing from now on. */
-  setAside(digest: Digest): Promise<ArtifactCorrupt>;
-  missing(digest: Digest): ArtifactMissing;
-  /** Every blob, in no order. */
-  list(options?: StoreOptions): AsyncIterable<StoredBlob>;
-  /** Removes a blob, if it is there. */
-  remove(digest: Digest): Promise<void>;
+  /** Takes in a blob that `write` makes at a path and has checked; nothing is synced: for copies of what is safe elsewhere. */
+  admit(digest: Digest, write: (path: string) => Promise<void>): Promise<void>;
+  /** Counts the blob as used now. */
+  touch(digest: Digest): Promise<void>;
 }
 
 const blobMode = 0o444;
 /** What a writer that died left behind is removed when it is this old. */
 const leftoverMs = 24 * 3_600_000;
 const mostRemembered = 100_000;
-/** A blob that is found again is not marked as new more often than this. */
-const touchAfterMs = 3_600_000;
+
+export type BlobFolderOptions = {
+  /** A blob that is found again is not marked as used more often than this, ms. Default an hour. */
+  readonly touchAfterMs?: number;
+};
 
 /** Opens the folder, creating it if need be. */
-export async function openBlobFolder(root: string): Promise<BlobFolder> {
+export async function openBlobFolder(
+  root: string,
+  { touchAfterMs = 3_600_000 }: BlobFolderOptions = {},
+): Promise<BlobFolder> {
   const home = join(root, 'v1');
   const blobs = join(home, 'blobs', 'sha256');
   const temporary = join(home, 'tmp');
   const corrupt = join(home, 'corrupt');
-  await mkdir(blobs, { recursive: true });
-  await mkdir(temporary, { recursive: true });
+  await sayingDiskFull(root, async () => {
+    await mkdir(blobs, { recursive: true });
+    await mkdir(temporary, { recursive: true });
+  });
   await removeLeftovers(temporary);
   const known = new Map<Digest, string>();
 
@@ -53,28 +62,31 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     return join(blobs, hex.slice(0, 2), hex.slice(2));
   };
 
-  const sizeOf = async (digest: Digest): Promise<number | undefined> => {
+  async function sizeOf(digest: Digest): Promise<number | undefined> {
     const found = await statIfThere(pathOf(digest));
     return found && Number(found.size);
-  };
+  }
 
   const remember = (digest: Digest, found: BigIntStats): void => {
     if (known.size >= mostRemembered) known.clear();
     known.set(digest, identity(found));
   };
 
-  /** Writes a temporary file by `write`, then gives it its name: it appears with all of its bytes. */
-  async function commit(write: (file: FileHandle) => Promise<Hashed>): Promise<Hashed> {
+  /** Has `write` make a temporary file, which then gets its name: it appears with all of its bytes. */
+  async function commit(
+    write: (path: string) => Promise<Hashed>,
+    { synced }: { readonly synced: boolean },
+  ): Promise<Hashed> {
     const temp = join(temporary, `${process.pid}-${randomBytes(8).toString('hex')}`);
     try {
-      const hashed = await writeTemporary(temp, write);
+      const hashed = await write(temp);
       if (await isKept(hashed)) return hashed;
-      await seal(temp);
+      await seal(temp, synced);
       const target = pathOf(hashed.digest);
       const folder = dirname(target);
-      if (await mkdir(folder, { recursive: true })) await syncFolder(blobs);
+      if ((await mkdir(folder, { recursive: true })) && synced) await syncFolder(blobs);
       await rename(temp, target);
-      await syncFolder(folder);
+      if (synced) await syncFolder(folder);
       const found = await statIfThere(target);
       if (found) remember(hashed.digest, found);
       return hashed;
@@ -86,7 +98,10 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
   /** Whether this content is there already. It then counts as stored again: garbage collection goes by that time. */
   async function isKept({ digest, size }: Hashed): Promise<boolean> {
     const found = await statIfThere(pathOf(digest));
-    if (!found || Number(found.size) !== size) return false;
+    return found !== undefined && Number(found.size) === size && (await touchFound(digest, found));
+  }
+
+  async function touchFound(digest: Digest, found: BigIntStats): Promise<boolean> {
     const now = new Date();
     if (now.getTime() - Number(found.mtimeMs) < touchAfterMs) return true;
     const checked = known.get(digest) === identity(found);
@@ -99,10 +114,13 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
   async function putBytes(bytes: Uint8Array): Promise<Hashed> {
     const hashed = { digest: digestOf(bytes), size: bytes.length };
     if (await isKept(hashed)) return hashed;
-    return commit(async (file) => {
-      await file.writeFile(bytes);
-      return hashed;
-    });
+    return await commit(
+      async (temp) => {
+        await writeFile(temp, bytes, { flag: 'wx' });
+        return hashed;
+      },
+      { synced: true },
+    );
   }
 
   async function putFile(source: string, options: StoreOptions = {}): Promise<Hashed> {
@@ -110,7 +128,7 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     const { size } = await file.stat();
     // A small file is hashed in memory, so that content that is there already costs no write.
     if (size <= chunkBytes) return await putBytes(await file.readFile(options));
-    return await commit((to) => copyHashed(file, to, options));
+    return await commit((temp) => copyTo(temp, file, options), { synced: true });
   }
 
   async function verified(digest: Digest, options: StoreOptions = {}): Promise<string> {
@@ -124,6 +142,7 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     return path;
   }
 
+  /** Takes a blob that is not what its name says out of the way, so that it is missing from now on. */
   async function setAside(digest: Digest): Promise<ArtifactCorrupt> {
     known.delete(digest);
     await mkdir(corrupt, { recursive: true });
@@ -141,6 +160,11 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
       fields: { digest },
     });
 
+  async function read(digest: Digest, options: StoreOptions = {}): Promise<Readable> {
+    if ((await sizeOf(digest)) === undefined) throw missing(digest);
+    return checkedStream(createReadStream(pathOf(digest), options), digest, () => setAside(digest));
+  }
+
   async function* list({ signal }: StoreOptions = {}): AsyncIterable<StoredBlob> {
     for (const folder of await readdir(blobs)) {
       for (const name of await readdir(join(blobs, folder))) {
@@ -152,12 +176,39 @@ export async function openBlobFolder(root: string): Promise<BlobFolder> {
     }
   }
 
-  async function remove(digest: Digest): Promise<void> {
-    known.delete(digest);
-    await rm(pathOf(digest), { force: true });
-  }
-
-  return { pathOf, putBytes, putFile, sizeOf, verified, setAside, missing, list, remove };
+  return {
+    location: root,
+    atOnce: 8,
+    pathOf,
+    sizeOf,
+    verified,
+    read,
+    list,
+    putBytes: (bytes) => sayingDiskFull(root, () => putBytes(bytes)),
+    putFile: (source, options) => sayingDiskFull(root, () => putFile(source, options)),
+    async admit(digest, write) {
+      const admitted = async (temp: string): Promise<Hashed> => {
+        await write(temp);
+        return { digest, size: (await stat(temp)).size };
+      };
+      await sayingDiskFull(root, () => commit(admitted, { synced: false }));
+    },
+    async touch(digest) {
+      const found = await statIfThere(pathOf(digest));
+      if (found) await touchFound(digest, found);
+    },
+    async verify(digest, options) {
+      await verified(digest, options);
+    },
+    bytes: async (digest, options = {}) => readFile(await verified(digest, options), options),
+    async place(digest, target, { mode, executable, ...options }: PlaceBlobOptions) {
+      await placeBlob(await verified(digest, options), target, { mode, executable });
+    },
+    async remove(digest) {
+      known.delete(digest);
+      await rm(pathOf(digest), { force: true });
+    },
+  };
 }
 
 /**
@@ -179,39 +230,22 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-async function writeTemporary(path: string, write: (file: FileHandle) => Promise<Hashed>): Promise<Hashed> {
-  await using file = await open(path, 'wx');
-  return await write(file);
+async function copyTo(path: string, from: FileHandle, options: StoreOptions): Promise<Hashed> {
+  await using to = await open(path, 'wx');
+  return await copyHashed(from, to, options);
 }
 
 /** Read-only, and on the disk before it gets its name. */
-async function seal(path: string): Promise<void> {
+async function seal(path: string, synced: boolean): Promise<void> {
   await using file = await open(path, 'r');
   await file.chmod(blobMode);
-  await file.sync();
+  if (synced) await file.sync();
 }
 
 async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r');
   await folder.sync();
 }
-
-/** Looked at again once open: what was a file a moment ago may have been replaced. */
-async function openRegular(path: string): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'ELOOP' || error.code === 'ENXIO' ? changed(path) : error;
-  });
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw changed(path);
-}
-
-const changed = (path: string): UnsafeOutput =>
-  new UnsafeOutput(`\`${path}\` cannot be stored: it stopped being a file while it was read.`, {
-    hint: 'Nothing may write to an output once its step has ended.',
-    fields: { entry: path },
-  });
 
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {

@@ -12,22 +12,22 @@ export async function eachLimited<T, R>(
 ): Promise<R[]> {
   const results: R[] = [];
   const queue = items.entries();
-  let failed = false;
+  let failure: { readonly error: unknown } | undefined;
   const lane = async (): Promise<void> => {
     for (const [index, item] of queue) {
-      if (failed) return;
-      signal?.throwIfAborted();
+      if (failure) return;
       try {
+        signal?.throwIfAborted();
         results[index] = await work(item);
       } catch (error) {
-        failed = true;
-        throw error;
+        failure ??= { error };
+        return;
       }
     }
   };
   const lanes = Array.from({ length: Math.min(limit, items.length) }, lane);
   // Every lane ends before a failure is passed on: nothing goes on writing behind the caller's back.
-  await Promise.allSettled(lanes);
   await Promise.all(lanes);
+  if (failure) throw failure.error;
   return results;
 }

@@ -66,7 +66,7 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   if (process.getuid?.() === 0) process.umask(0o022);
   installTemporalRuntime(logger);
   const catalog = releasers.use(await openCatalog(config.catalog));
-  const store = await openArtifactStore(config.store);
+  const store = await openArtifactStore(config.store, config);
   const temporal = await connectTemporal(config, { address });
   releasers.defer(() => temporal.connection.close());
   const env = stepEnvironment({ config, service: temporal.service, store, catalog, logger });

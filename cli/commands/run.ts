@@ -94,7 +94,7 @@ async function readInput(
   ]);
   const { input: schema } = await pipelineOfBuild(pipeline, {
     build: await client.currentBuild(),
-    store: await openArtifactStore(config.store),
+    store: await openArtifactStore(config.store, config),
     projectDir: config.projectDir,
   });
   return uploadInputs(flags, { schema, client });

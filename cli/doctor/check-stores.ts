@@ -17,8 +17,8 @@ export const catalogCheck: Check = {
 
 export const storeCheck: Check = {
   name: 'artifacts',
-  async look({ store: url }) {
-    const store = await openArtifactStore(url);
+  async look(config) {
+    const store = await openArtifactStore(config.store, { ...config, patienceMs });
     // Always the same bytes: the store keeps them once, however often this is asked.
     const stored = await store.putBytes('millrace doctor\n');
     return (await store.has(stored))
@@ -26,6 +26,9 @@ export const storeCheck: Check = {
       : fail(`${store.location} does not give back what it took`, 'Look at the disk it lies on.');
   },
 };
+
+/** How long a store that does not answer is waited for: who asks the doctor sits in front of it. */
+const patienceMs = 5_000;
 
 const tight = 10 * 2 ** 30;
 const tooLittle = 2 ** 30;

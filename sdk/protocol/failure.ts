@@ -9,7 +9,7 @@ export type FailureInfo = Pick<MillraceErrorOptions, 'run' | 'step' | 'attempt' 
 
 /** Which of our errors another attempt may cure. Decided here and nowhere else. */
 const retryableCodes: ReadonlySet<string> = new Set([
-  'STEP_FAILED', 'STEP_TIMEOUT', 'STEP_OUTPUT_MISSING', 'OUT_OF_MEMORY', 'INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'DEPENDENCIES_FAILED',
+  'STEP_FAILED', 'STEP_TIMEOUT', 'STEP_OUTPUT_MISSING', 'OUT_OF_MEMORY', 'INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'STORE_UNAVAILABLE', 'DEPENDENCIES_FAILED',
 ]); // prettier-ignore
 
 /** Whether another attempt may help; a step that said `retryable: false` is believed. */
@@ -18,7 +18,7 @@ export const isRetryable = (error: MillraceError): boolean =>
 
 /** Failures that are not the author's: they have a budget of their own. */
 export const isInfrastructure = ({ code }: { readonly code: string }): boolean =>
-  ['INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE'].includes(code);
+  ['INFRASTRUCTURE_FAILED', 'DOCKER_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'STORE_UNAVAILABLE'].includes(code);
 
 export function toFailureInfo(error: MillraceError): FailureInfo {
   const { code, what, place, hint, fields } = error;

@@ -76,3 +76,37 @@ install_busybox() {
   cp /bin/busybox "$root/usr/bin/busybox"
   /bin/busybox --list | grep -vx busybox | while read -r name; do ln -sf busybox "$root/usr/bin/$name"; done
 }
+
+# go_install MODULE@VERSION NAME NEEDED_GO TARGET: builds one program from its Go module; NEEDED_GO is the `go` line of its go.mod.
+go_install() {
+  local module=$1 name=$2 needed=$3 target=$4 go work ticker log=$cache/log/$2-build.log
+  go=$(command -v go || true)
+  [ -n "$go" ] || { apt_install golang-go ca-certificates; go=$(command -v go); }
+  if ! at_least "$needed" "$(go_version "$go")"; then
+    # Newer Go comes as a module. A Go older than 1.21 does not fetch it by itself, so it is asked for by name; modules carry no executable bits.
+    local arch toolchain found goroot
+    case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) fail "no Go toolchain known for $(uname -m)" ;; esac
+    say "fetching Go $needed"
+    toolchain=golang.org/toolchain@v0.0.1-go$needed.linux-$arch
+    found=$(cd / && GOFLAGS=-mod=mod GOTOOLCHAIN=local "$go" mod download -json "$toolchain") || fail "could not fetch Go $needed: $found"
+    goroot=$(printf '%s' "$found" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p')
+    chmod -R u+w "$goroot"
+    chmod +x "$goroot"/bin/* "$goroot"/pkg/tool/*/*
+    go=$goroot/bin/go
+    export GOROOT=$goroot
+  fi
+  say "building $module with Go $(go_version "$go")"
+  work=$(mktemp -d)
+  (while sleep 30; do say 'still building'; done) 9>&- &
+  ticker=$!
+  # Expanded now: the names are gone when the script ends.
+  trap "rm -rf '$work'; kill $ticker 2>/dev/null || true" EXIT
+  GOBIN=$work GOFLAGS=-buildvcs=false GOTOOLCHAIN=local "$go" install -trimpath -ldflags='-s -w' "$module" >"$log" 2>&1 </dev/null ||
+    { tail -n 20 "$log" >&2; fail "the build failed: $log"; }
+  "$work/$name" --version >/dev/null
+  mv "$work/$name" "$target.$$"
+  mv "$target.$$" "$target"
+}
+
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+go_version() { GOTOOLCHAIN=local "$1" version 2>/dev/null | grep -oE 'go[0-9]+\.[0-9.]+' | head -n 1 | cut -c3-; }

@@ -16,13 +16,14 @@ const images = {
  */
 export async function setUp() {
   const find = mayInstall() ? installed : present;
-  const [docker, temporal, python, postgres] = await Promise.all([
+  const [docker, temporal, python, postgres, s3] = await Promise.all([
     find.docker(),
     find.temporal(),
     find.python(),
     find.postgres(),
+    find.s3(),
   ]);
-  return { docker, temporal, python, postgres };
+  return { docker, temporal, python, postgres, s3 };
 }
 
 function mayInstall() {
@@ -43,6 +44,7 @@ const installed = {
   temporal: () => script('temporal'),
   python: () => script('python'),
   postgres: () => script('postgres'),
+  s3: () => script('s3'),
 };
 
 const present = {
@@ -57,14 +59,19 @@ const present = {
     return { found: engine };
   },
   temporal() {
-    const cache = process.env.XDG_CACHE_HOME || join(process.env.HOME ?? '', '.cache');
     const version = /^cli=(.*)$/m.exec(
       readFileSync(join(import.meta.dirname, '../../deploy/temporal.version'), 'utf8'),
     )[1];
-    const kept = join(cache, `millrace/bin/temporal-v${version}`);
+    const kept = join(cache(), `bin/temporal-v${version}`);
     if (firstLine('temporal', ['--version'])) return { found: 'temporal' };
     if (existsSync(kept)) return { found: kept };
     return { missing: `no temporal executable: put the Temporal CLI ${version} on PATH` };
+  },
+  s3() {
+    const [, version] = /^version=(\S+)/m.exec(readFileSync(join(import.meta.dirname, 's3.sh'), 'utf8'));
+    const kept = join(cache(), `bin/minio-${version}`);
+    if (firstLine('minio', ['--version'])) return { found: 'minio' };
+    return existsSync(kept) ? { found: kept } : { missing: 'no minio executable: put MinIO on PATH' };
   },
   python() {
     const path = firstLine('python3', ['-c', 'import ensurepip, venv, sys; print(sys.executable)']);
@@ -80,6 +87,8 @@ const present = {
       : { missing: 'no initdb and postgres: install PostgreSQL 13 or newer' };
   },
 };
+
+const cache = () => join(process.env.XDG_CACHE_HOME || join(process.env.HOME ?? '', '.cache'), 'millrace');
 
 function firstLine(command, args) {
   const { status, stdout } = spawnSync(command, args, {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 /**
  * What a test cannot do without: a Docker engine with the images of test/setup, the Temporal CLI, a python3 with venv, leave to
- * mount a small disk, PostgreSQL's programs.
+ * mount a small disk, PostgreSQL's programs, an S3 server.
  */
-export type PartName = 'docker' | 'temporal' | 'python' | 'mount' | 'postgres';
+export type PartName = 'docker' | 'temporal' | 'python' | 'mount' | 'postgres' | 's3';
 
 /** Where the part is (a version or a path), or a sentence saying what would bring it. */
 export type Part = { readonly found: string } | { readonly missing: string };
@@ -39,6 +39,13 @@ const look: Record<PartName, () => Part> = {
     const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
     const kept = join(cache, `millrace/bin/temporal-v${/^cli=(.*)$/m.exec(pin)?.[1]}`);
     return existsSync(kept) ? { found: kept } : { missing: `no temporal executable; ${advice}` };
+  },
+  s3() {
+    if (output('minio', ['--version'])) return { found: 'minio' };
+    const pin = readFileSync(join(import.meta.dirname, '../setup/s3.sh'), 'utf8');
+    const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+    const kept = join(cache, `millrace/bin/minio-${/^version=(\S+)/m.exec(pin)?.[1]}`);
+    return existsSync(kept) ? { found: kept } : { missing: `no minio executable; ${advice}` };
   },
   mount() {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-mount-'));

@@ -36,6 +36,7 @@ describe('exit codes', () => {
       'DOCKER_UNAVAILABLE',
       'NO_BUILD',
       'PORT_TAKEN',
+      'STORE_UNAVAILABLE',
       'TEMPORAL_NOT_FOUND',
       'TEMPORAL_UNAVAILABLE',
     ]);

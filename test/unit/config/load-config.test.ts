@@ -65,6 +65,14 @@ test('without a file and variables every setting has its documented default', as
     temporal: { address: undefined, namespace: 'default', apiKey: undefined, tls: false, port: undefined },
     catalog: `sqlite:${join(dir, '.millrace/catalog.db')}`,
     store: `file:${join(dir, '.millrace/artifacts')}`,
+    s3: {
+      endpoint: undefined,
+      region: undefined,
+      pathStyle: undefined,
+      encryption: 'bucket',
+      kmsKey: undefined,
+    },
+    storeCache: { dir: join(dir, '.millrace/cache/blobs'), size: 50 * 2 ** 30 },
     worker: {
       executor: 'auto',
       cpus: availableParallelism(),
@@ -82,7 +90,9 @@ const everySetting = `
   import { defineConfig } from 'millrace';
   import { queue } from './settings/queue';
   export default defineConfig({
-    stateDir: 'state', queue, catalog: 'sqlite:data/c.db', store: 'file:/srv/artifacts', logLevel: 'warn',
+    stateDir: 'state', queue, catalog: 'sqlite:data/c.db', store: 's3://bucket/ml', logLevel: 'warn',
+    s3: { endpoint: 'https://s3.example.org:9000', region: 'eu-central-1', pathStyle: false, encryption: 's3', kmsKey: 'alias/ml' },
+    storeCache: { dir: '/srv/cache', size: '10GiB' },
     temporal: { address: '[::1]:7233', namespace: 'ml', apiKey: 'k', tls: false, port: 7500 },
     worker: { executor: 'process', cpus: 1.5, memory: '4GiB', gpus: 2, shutdownGrace: '1.5 minutes' },
     secrets: { dir: './secrets', envPrefix: 'TEAM_' },
@@ -104,7 +114,15 @@ test('a TypeScript config sets everything in human units, with paths from its ow
     queue: 'team',
     temporal: { address: '[::1]:7233', namespace: 'ml', apiKey: 'k', tls: false, port: 7500 },
     catalog: `sqlite:${join(dir, 'data/c.db')}`,
-    store: 'file:/srv/artifacts',
+    store: 's3://bucket/ml',
+    s3: {
+      endpoint: 'https://s3.example.org:9000',
+      region: 'eu-central-1',
+      pathStyle: false,
+      encryption: 's3',
+      kmsKey: 'alias/ml',
+    },
+    storeCache: { dir: '/srv/cache', size: 10 * 2 ** 30 },
     worker: { executor: 'process', cpus: 1.5, memory: 4 * 2 ** 30, gpus: 2, shutdownGraceMs: 90_000 },
     secrets: { dir: join(dir, 'secrets'), envPrefix: 'TEAM_' },
     cache: { default: true, ttlMs: 172_800_000 },
@@ -124,6 +142,8 @@ test('the environment wins over the file, and an empty variable is none', async 
       MILLRACE_SHUTDOWN_GRACE: '250', MILLRACE_STATE_DIR: 'here', MILLRACE_CATALOG: 'sqlite:c.db', MILLRACE_STORE: 'file:s',
       MILLRACE_EXECUTOR: 'docker', MILLRACE_TEMPORAL_PORT: '7999', MILLRACE_SECRETS_DIR: '/run/secrets', MILLRACE_SECRETS_ENV_PREFIX: 'S_',
       TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_NAMESPACE: 'prod', TEMPORAL_API_KEY: 'key',
+      MILLRACE_S3_ENDPOINT: 'http://s3:9000', MILLRACE_S3_REGION: 'here', MILLRACE_S3_PATH_STYLE: '1', MILLRACE_S3_KMS_KEY: 'k',
+      MILLRACE_STORE_CACHE_DIR: 'blobs', MILLRACE_STORE_CACHE_SIZE: '1GiB',
     },
   }); // prettier-ignore
   expect(config).toMatchObject({
@@ -133,6 +153,8 @@ test('the environment wins over the file, and an empty variable is none', async 
     logLevel: 'warn',
     catalog: `sqlite:${join(dir, 'sub/c.db')}`,
     store: `file:${join(dir, 'sub/s')}`,
+    s3: { endpoint: 'http://s3:9000', region: 'here', pathStyle: true, encryption: 'kms', kmsKey: 'k' },
+    storeCache: { dir: join(dir, 'sub/blobs'), size: 2 ** 30 },
     temporal: { address: 'temporal:7233', namespace: 'prod', apiKey: 'key', tls: true, port: 7999 },
     worker: { executor: 'docker', cpus: 2.5, memory: 512 * 2 ** 20, gpus: 3, shutdownGraceMs: 250 },
     secrets: { dir: '/run/secrets', envPrefix: 'S_' },
@@ -159,7 +181,7 @@ describe('what is wrong', () => {
           TEMPORAL_ADDRESS: 'localhost',
           MILLRACE_TEMPORAL_PORT: '70000',
           TEMPORAL_TLS: 'maybe',
-          MILLRACE_STORE: 's3://b',
+          MILLRACE_STORE: 'gs://b',
         },
       }),
     );
@@ -169,7 +191,7 @@ describe('what is wrong', () => {
       'temporal.address | TEMPORAL_ADDRESS | expected host:port, got "localhost" (string)',
       'temporal.tls | TEMPORAL_TLS | expected true or false, got "maybe" (string)',
       'temporal.port | MILLRACE_TEMPORAL_PORT | expected a port from 1 to 65535, got "70000" (string)',
-      'store | MILLRACE_STORE | expected `file:<path>`, got "s3://b" (string)',
+      'store | MILLRACE_STORE | expected `file:<path>` or `s3://<bucket>/<prefix>`, got "gs://b" (string)',
       `worker.executor | ${file} | expected one of auto, docker, process, got "podman" (string)`,
       `worker.cpus | ${file} | expected a number above 0, got "two" (string)`,
       `worker.memory | ${file} | expected a size above 0: bytes, or a text like '4GiB', got "4 bananas" (string)`,

@@ -144,7 +144,7 @@ describe('A local artifact store', () => {
   });
 
   it('says which addresses it knows', async () => {
-    await expect(openArtifactStore('s3://bucket')).rejects.toMatchObject({
+    await expect(openArtifactStore('gs://bucket')).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('`file:<path>`'),
     });
