@@ -44,15 +44,12 @@ export const blobArtifactStore = (blobs: BlobStore): ArtifactStore => ({
 async function store(blobs: BlobStore, found: Found, { signal }: StoreOptions): Promise<StoredArtifact> {
   const options = signal ? { signal } : {};
   if (found.type === 'file') return { ...(await blobs.putFile(found.file.source, options)), type: 'file' };
-  const entries = await eachLimited(
-    found.files,
-    async ({ path, source, executable }): Promise<TreeEntry> => ({
-      path,
-      ...(await blobs.putFile(source, options)),
-      executable,
-    }),
-    { limit: blobs.atOnce, signal },
-  );
+  const sources = found.files.map(({ source }) => source);
+  const stored = await blobs.putFiles(sources, options);
+  const entries = found.files.flatMap(({ path, executable }, index): TreeEntry[] => {
+    const hashed = stored[index];
+    return hashed ? [{ path, ...hashed, executable }] : [];
+  });
   // Last: a manifest that is there says that all of its content is.
   const manifest = encodeManifest({ entries, emptyFolders: found.emptyFolders });
   const { digest } = await blobs.putBytes(manifest, options);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { lstat, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -10,12 +10,16 @@ import { digestPattern } from '../sdk/artifact.js';
 import { ArtifactCorrupt, ArtifactMissing } from '../sdk/errors.js';
 import type { StoredBlob, StoreOptions } from './artifact-store.js';
 import type { BlobStore, PlaceBlobOptions } from './blob-store.js';
+import { createBlobBatch } from './blob-batch.js';
+import { createBreath } from './breath.js';
 import { checkedStream } from './checked-stream.js';
 import { sayingDiskFull } from './disk-full.js';
 import type { Hashed } from './hash-file.js';
 import { chunkBytes, copyHashed, digestOf, hashFile } from './hash-file.js';
 import { openRegular } from './open-regular.js';
 import { placeBlob } from './place-content.js';
+import { readSmallFile } from './read-small-file.js';
+import { syncPath } from './sync-files.js';
 
 /**
  * Blobs in one folder tree of this machine: `<root>/v1/blobs/sha256/ab/cdef…`. Any number of processes may use it at once. What
@@ -84,9 +88,9 @@ export async function openBlobFolder(
       await seal(temp, synced);
       const target = pathOf(hashed.digest);
       const folder = dirname(target);
-      if ((await mkdir(folder, { recursive: true })) && synced) await syncFolder(blobs);
+      if ((await mkdir(folder, { recursive: true })) && synced) await syncPath(blobs);
       await rename(temp, target);
-      if (synced) await syncFolder(folder);
+      if (synced) await syncPath(folder);
       const found = await statIfThere(target);
       if (found) remember(hashed.digest, found);
       return hashed;
@@ -129,6 +133,39 @@ export async function openBlobFolder(
     // A small file is hashed in memory, so that content that is there already costs no write.
     if (size <= chunkBytes) return await putBytes(await file.readFile(options));
     return await commit((temp) => copyTo(temp, file, options), { synced: true });
+  }
+
+  async function putFiles(
+    sources: readonly string[],
+    options: StoreOptions = {},
+  ): Promise<readonly Hashed[]> {
+    await using batch = createBlobBatch({ root, temporary, pathOf, mode: blobMode });
+    const breathe = createBreath();
+    const stored: Hashed[] = [];
+    const commitBatch = async (): Promise<void> => {
+      for (const digest of await batch.commit()) {
+        const found = statSync(pathOf(digest), { bigint: true, throwIfNoEntry: false });
+        if (found) remember(digest, found);
+      }
+    };
+    for (const source of sources) {
+      options.signal?.throwIfAborted();
+      const bytes = readSmallFile(source);
+      if (!bytes) {
+        stored.push(await putFile(source, options));
+        continue;
+      }
+      const hashed = { digest: digestOf(bytes), size: bytes.length };
+      stored.push(hashed);
+      if (batch.has(hashed.digest)) continue;
+      const there = statSync(pathOf(hashed.digest), { bigint: true, throwIfNoEntry: false });
+      if (there && (await isKept(hashed))) continue;
+      batch.add(hashed.digest, bytes);
+      if (batch.full()) await commitBatch();
+      await breathe();
+    }
+    await commitBatch();
+    return stored;
   }
 
   async function verified(digest: Digest, options: StoreOptions = {}): Promise<string> {
@@ -186,6 +223,7 @@ export async function openBlobFolder(
     list,
     putBytes: (bytes) => sayingDiskFull(root, () => putBytes(bytes)),
     putFile: (source, options) => sayingDiskFull(root, () => putFile(source, options)),
+    putFiles: (sources, options) => sayingDiskFull(root, () => putFiles(sources, options)),
     async admit(digest, write) {
       const admitted = async (temp: string): Promise<Hashed> => {
         await write(temp);
@@ -240,11 +278,6 @@ async function seal(path: string, synced: boolean): Promise<void> {
   await using file = await open(path, 'r');
   await file.chmod(blobMode);
   if (synced) await file.sync();
-}
-
-async function syncFolder(path: string): Promise<void> {
-  await using folder = await open(path, 'r');
-  await folder.sync();
 }
 
 async function removeLeftovers(folder: string): Promise<void> {

@@ -17,6 +17,8 @@ export interface BlobStore {
   putBytes(bytes: Uint8Array, options?: StoreOptions): Promise<Hashed>;
   /** Stores a regular file's bytes; a link at `source` is refused. @throws UnsafeOutput */
   putFile(source: string, options?: StoreOptions): Promise<Hashed>;
+  /** Stores many files, and tells of each in their order. */
+  putFiles(sources: readonly string[], options?: StoreOptions): Promise<readonly Hashed[]>;
   /** Size of the blob in bytes, or undefined when it is absent. */
   sizeOf(digest: Digest, options?: StoreOptions): Promise<number | undefined>;
   /** Checks the bytes, unless this process did since they were written. @throws ArtifactMissing, ArtifactCorrupt */

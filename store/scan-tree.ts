@@ -1,8 +1,10 @@
 import type { Stats } from 'node:fs';
-import { lstat, readdir, realpath, stat } from 'node:fs/promises';
+import { lstatSync, readdirSync } from 'node:fs';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { InvalidInput, UnsafeOutput } from '../sdk/errors.js';
 import type { StoreOptions } from './artifact-store.js';
+import { createBreath } from './breath.js';
 
 export type FoundFile = {
   /** In the tree, `/`-separated; the file's own name for a single file. */
@@ -42,16 +44,19 @@ export async function scanPath(path: string, { signal }: StoreOptions = {}): Pro
   const files: FoundFile[] = [];
   const emptyFolders: string[] = [];
   let count = 0;
+  const breathe = createBreath();
 
   async function walk(folder: string, prefix: string, above: readonly string[]): Promise<void> {
-    const names = await readdir(folder, { encoding: 'buffer' });
+    // At once, without the event loop, which has its turn between: a folder may hold a million files.
+    const names = readdirSync(folder, { encoding: 'buffer' });
     if (names.length === 0 && prefix !== '') emptyFolders.push(prefix);
     for (const bytes of names) {
       signal?.throwIfAborted();
       const entry = join(prefix, utf8Name(bytes, prefix)).replaceAll(sep, '/');
       if (++count > mostEntries) throw unsafe(entry, `the entry after ${mostEntries} others`);
       const place = join(folder, basename(entry));
-      const itself = await lstat(place);
+      const itself = lstatSync(place);
+      await breathe();
       const { real, stats } = itself.isSymbolicLink()
         ? await followLink(place, { entry, root: rootFolder })
         : { real: place, stats: itself };

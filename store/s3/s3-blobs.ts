@@ -15,9 +15,11 @@ import { ArtifactCorrupt, ArtifactMissing } from '../../sdk/errors.js';
 import type { StoredBlob, StoreOptions } from '../artifact-store.js';
 import type { BlobStore, PlaceBlobOptions } from '../blob-store.js';
 import { checkedStream } from '../checked-stream.js';
+import { eachLimited } from '../each-limited.js';
 import type { Hashed } from '../hash-file.js';
-import { chunkBytes, digestOf } from '../hash-file.js';
+import { digestOf } from '../hash-file.js';
 import { changed, openRegular } from '../open-regular.js';
+import { readSmallFile } from '../read-small-file.js';
 import { createS3Calls } from './s3-calls.js';
 import { copyObject } from './s3-copy.js';
 import { isBodyChanged, isNotFound, isPreconditionFailed } from './s3-failure.js';
@@ -39,6 +41,8 @@ export type S3BlobsOptions = {
 /** Content up to this size is sent without asking first whether it is there: the answer costs as much. */
 const askFirstAbove = 64 * 1024;
 const mostRemembered = 100_000;
+/** Requests for small content under way at once. */
+const atOnce = 48;
 
 type FoundObject = { readonly etag: string; readonly size: number; readonly modified: Date };
 
@@ -127,9 +131,11 @@ export function s3Blobs(options: S3BlobsOptions): BlobStore {
   }
 
   async function putFile(source: string, options: StoreOptions = {}): Promise<Hashed> {
+    options.signal?.throwIfAborted();
+    const bytes = readSmallFile(source);
+    if (bytes) return await putBytes(bytes, options);
     await using file = await openRegular(source);
     const { size } = await file.stat();
-    if (size <= chunkBytes) return await putBytes(await file.readFile(options), options);
     const hashed = await hashParts(file, { ...options, partSize: partSizeFor(size) });
     if (await isKept(hashed, options)) return { digest: hashed.digest, size: hashed.size };
     try {
@@ -289,9 +295,11 @@ export function s3Blobs(options: S3BlobsOptions): BlobStore {
 
   return {
     location,
-    atOnce: 48,
+    atOnce,
     putBytes,
     putFile,
+    putFiles: (sources, options = {}) =>
+      eachLimited(sources, (source) => putFile(source, options), { limit: atOnce, signal: options.signal }),
     sizeOf: async (digest, options) => (await find(digest, options))?.size,
     verify,
     async bytes(digest, options = {}) {

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -10,7 +10,6 @@ import {
 import type { StoreOptions } from '../artifact-store.js';
 import { eachLimited } from '../each-limited.js';
 import type { Hashed } from '../hash-file.js';
-import { chunkBytes } from '../hash-file.js';
 import { createLanes } from '../lanes.js';
 import { announceBody } from './announced-body.js';
 import { encryptionHeaders } from './encryption-headers.js';
@@ -20,6 +19,7 @@ import type { S3Settings } from './s3-settings.js';
 
 /** Requests with a large body that are under way at once, over all files: each holds a few megabytes. */
 const bodiesAtOnce = 4;
+const bodyChunkBytes = 256 * 1024;
 
 export type S3Upload = {
   /** Each puts an object where none is yet and gives its ETag. The service refuses bytes that are not what was hashed. */
@@ -138,11 +138,22 @@ async function withBody<T>(
   { start, size, sha256 }: FilePart,
   send: (body: Readable) => Promise<T>,
 ): Promise<T> {
-  const end = start + size - 1;
-  const body = file.createReadStream({ start, end, autoClose: false, highWaterMark: chunkBytes });
+  // Not the handle's own stream: destroying that would close the file under the other parts.
+  const body = Readable.from(stretch(file, start, start + size), { objectMode: false });
   try {
     return await send(announceBody(body, sha256));
   } finally {
     body.destroy();
+  }
+}
+
+async function* stretch(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let position = start; position < end;) {
+    const buffer = Buffer.allocUnsafe(Math.min(bodyChunkBytes, end - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    // The file has become shorter: the service refuses what is missing.
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    position += bytesRead;
   }
 }
