@@ -1,7 +1,9 @@
 import { cachedSteps } from './cached-steps.js';
+import { catalogStep } from './catalog-step.js';
 
 const cases: Readonly<Record<string, (rounds: number) => Promise<void>>> = {
   'cached-50': cachedSteps,
+  'catalog-step': catalogStep,
 };
 
 /** What the store and the cache cost, each case against its floor; CONTRIBUTING.md has the bounds. */
