@@ -32,6 +32,6 @@ export default {
     ...common,
     displayName: name,
     testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-    ...(name === 'unit' ? {} : { setupFilesAfterEnv: ['<rootDir>/test/support/long-timeout.ts'] }),
+    setupFilesAfterEnv: [`<rootDir>/test/support/${name === 'unit' ? 'unit' : 'long'}-timeout.ts`],
   })),
 };
