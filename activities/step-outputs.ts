@@ -5,6 +5,7 @@ import type { ArtifactRef } from '../sdk/artifact.js';
 import { isArtifactRef, walkArtifacts } from '../sdk/artifact.js';
 import { placeholders } from '../sdk/command-template.js';
 import { StepOutputInvalid, StepOutputMissing, UnsafeOutput } from '../sdk/errors.js';
+import { formatBytes } from '../sdk/bytes.js';
 import { largestValue } from '../sdk/check-size.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { contract } from '../sdk/step-contract.js';
@@ -132,7 +133,7 @@ async function valueText(spec: StepSpec, file: string): Promise<string | undefin
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new StepOutputInvalid(
-      `Step \`${spec.name}\` wrote values of more than 1 MiB into ${path.basename(file)}.`,
+      `Step \`${spec.name}\` wrote values of more than ${formatBytes(largestValue)} into ${path.basename(file)}.`,
       {
         hint: 'Make it an artifact output.',
         cause: error,

@@ -57,8 +57,12 @@ export type DryRun = {
 
 export interface RunHandle<O = unknown> {
   readonly id: string;
-  /** The run as it stands. @throws UnknownRun */
-  view(): Promise<RunView>;
+  /**
+   * The run as it stands. Inputs, outputs and evidence of 128 KiB and more stand in it as `{ $value, size }`.
+   * @param options.values read these from the artifact store too
+   * @throws UnknownRun; with `values` ArtifactMissing, ArtifactCorrupt
+   */
+  view(options?: { readonly values?: boolean }): Promise<RunView>;
   /** A view now and on each change (looked for every `interval` ms, default 250) until the run is closed or `signal` aborts. */
   watch(options?: { readonly interval?: number; readonly signal?: AbortSignal }): AsyncIterable<RunView>;
   /** Waits for the end. @throws RunFailed, RunCancelled, RunTimeout or the error that ended the run */

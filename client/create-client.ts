@@ -8,6 +8,7 @@ import type { AnyPipeline } from '../sdk/pipeline.js';
 import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
 import { cacheWhy } from './cache-why.js';
+import { valuesByReference } from '../store/values-by-reference.js';
 import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild, reconcileAll } from './client-parts.js';
@@ -29,11 +30,12 @@ export type ClientOptions = {
  */
 export async function createClient(options: ClientOptions = {}): Promise<MillraceClient> {
   const config = options.config ?? (await loadConfig());
-  const catalog = await openCatalog(config.catalog);
   const store = await openArtifactStore(config.store, config);
+  const catalog = valuesByReference(await openCatalog(config.catalog), store);
   let connection: ReturnType<typeof connectTemporal> | undefined;
   const temporal: ClientParts['temporal'] = () => {
     connection ??= connectTemporal(config, {
+      values: { store, catalog },
       ...(options.address !== undefined && { address: options.address }),
     });
     connection.catch(() => {

@@ -5,6 +5,7 @@ import { toFailureInfo } from '../sdk/protocol/failure.js';
 import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
 import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
+import { projectBlocked } from './blocked-run.js';
 import { runEnd } from './temporal-errors.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -40,8 +41,10 @@ export async function reconcileRun(
     return;
   }
   const status = statuses[described.status.name];
-  if (status === undefined) await projectPending(run, described, catalog);
-  else {
+  if (status === undefined) {
+    await projectPending(run, described, catalog);
+    await projectBlocked(run, described, { temporal, catalog });
+  } else {
     const end =
       status === 'completed'
         ? { output: await handle.result() }

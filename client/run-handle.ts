@@ -11,11 +11,13 @@ import { updates } from '../sdk/protocol/names.js';
 import { sentence } from '../sdk/sentence.js';
 import { isClosed } from '../sdk/states.js';
 import type { Catalog, RunRecord } from '../store/catalog.js';
+import { restoreValue } from '../store/values-by-reference.js';
 import type { RunHandle } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { reconcileAll } from './client-parts.js';
 import { readLogs } from './read-logs.js';
 import { readView } from './read-view.js';
+import { restoreView } from './restore-view.js';
 import { decisionError, isServiceAway, runError, serviceError } from './temporal-errors.js';
 
 /** NOT_FOUND of gRPC. */
@@ -34,7 +36,10 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
   };
   return {
     id,
-    view: () => view(true),
+    async view({ values = false } = {}) {
+      const found = await view(true);
+      return values ? restoreView(found, store) : found;
+    },
     async *watch({ interval = 250, signal } = {}) {
       let shown = '';
       let reconciled = 0;
@@ -57,11 +62,11 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
         return await (signal ? Promise.race([waiting, rejectOnAbort(signal)]) : waiting);
       } catch (error) {
         if (error instanceof WorkflowFailedError) throw runError(error, id);
-        if (error instanceof WorkflowNotFoundError) return recordedResult(id, catalog);
+        if (error instanceof WorkflowNotFoundError) return recordedResult(id, parts);
         // Without the service what the catalog kept of a closed run is the answer.
         const run =
           isServiceAway(error) || error instanceof TemporalUnavailable ? await catalog.run(id) : undefined;
-        if (run && isClosed(run.status)) return recordedResult(id, catalog);
+        if (run && isClosed(run.status)) return recordedResult(id, parts);
         throw serviceError(error);
       }
     },
@@ -109,10 +114,10 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
 }
 
 /** Retention has passed: what the catalog kept. */
-async function recordedResult(id: string, catalog: Catalog): Promise<unknown> {
+async function recordedResult(id: string, { catalog, store }: ClientParts): Promise<unknown> {
   const run = await catalog.run(id);
   if (!run) throw new UnknownRun(`There is no run \`${id}\`.`, { hint: 'See `millrace runs`.' });
-  if (run.status === 'completed') return run.output;
+  if (run.status === 'completed') return restoreValue(run.output, store);
   throw run.failure ? fromFailureInfo(run.failure) : new RunFailed(`The run is ${run.status}.`, { run: id });
 }
 

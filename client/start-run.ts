@@ -10,6 +10,7 @@ import type { RunRequest } from '../sdk/protocol/messages.js';
 import { memoNames, searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
 import { canonicalDigest } from '../store/canonical-digest.js';
 import type { BuildRecord, RunRecord } from '../store/catalog.js';
+import { restoreValue } from '../store/values-by-reference.js';
 import type { RunHandle, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild } from './client-parts.js';
@@ -109,8 +110,14 @@ export async function accept(
   return { name, build, timeoutMs: definition.timeoutMs };
 }
 
-function sameRun(known: RunRecord, pipeline: string, input: unknown, parts: ClientParts): RunHandle<never> {
-  if (known.pipeline !== pipeline || canonicalDigest(known.input) !== canonicalDigest(input)) {
+async function sameRun(
+  known: RunRecord,
+  pipeline: string,
+  input: unknown,
+  parts: ClientParts,
+): Promise<RunHandle<never>> {
+  const before = await restoreValue(known.input, parts.store);
+  if (known.pipeline !== pipeline || canonicalDigest(before) !== canonicalDigest(input)) {
     throw runExists(known.id, known.pipeline);
   }
   return runHandle(known.id, parts) as RunHandle<never>;

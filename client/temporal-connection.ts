@@ -1,13 +1,17 @@
 import type { Client, Connection } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import type { Config } from '../config/config.js';
 import { readEmbeddedService } from '../config/embedded-service.js';
 import { TemporalUnavailable } from '../sdk/errors.js';
 import { probeHttp2 } from './probe-http2.js';
+import type { ValueStorageOptions } from './value-storage.js';
 import { type Unavailability, grpcCode, grpcStatus, refused, unreachable } from './temporal-unavailable.js';
 
 export type ConnectOptions = {
   /** host:port. Default: the configured one, else that of the service running for the state directory. */
   readonly address?: string;
+  /** Where large values lie. Without it a client cannot read them. */
+  readonly values?: Omit<ValueStorageOptions, 'failure'>;
   /** Longest time for all of it, ms. Default 5000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -48,7 +52,11 @@ export async function connectTemporal(
       deadline,
       signal,
     });
-    const client = new temporal.Client({ connection, namespace: config.temporal.namespace });
+    const client = new temporal.Client({
+      connection,
+      namespace: config.temporal.namespace,
+      ...(options.values && { dataConverter: await dataConverter(options.values) }),
+    });
     return { address, connection, client, service, [Symbol.asyncDispose]: () => connection.close() };
   } catch (error) {
     await connection.close();
@@ -63,6 +71,11 @@ export function transportOptions(
   address: string,
 ): { readonly address: string; readonly tls: boolean; readonly apiKey?: string } {
   return { address, tls, ...(apiKey !== undefined && { apiKey }) };
+}
+
+async function dataConverter(values: ValueStorageOptions): Promise<DataConverter> {
+  const { valueStorage } = await import('./value-storage.js');
+  return { externalStorage: valueStorage(values) };
 }
 
 async function embeddedAddress({ stateDir }: Config): Promise<string> {

@@ -38,6 +38,11 @@ export type PlaceOptions = StoreOptions & {
   readonly mode: 'link' | 'copy';
 };
 
+export type RemoveOptions = {
+  /** Only if nobody has put or touched it since. */
+  readonly untouchedSince?: Date;
+};
+
 /**
  * Artifacts by content. An artifact is whole or absent; the same bytes have the same digest everywhere.
  * A file's digest is the sha256 of its bytes; a tree's is that of its manifest (docs/artifact-layout.md).
@@ -72,8 +77,14 @@ export interface ArtifactStore {
   entries(digest: Digest, options?: StoreOptions): Promise<readonly TreeEntry[]>;
   /** Every blob there is, in no order: what garbage collection and copies walk over. */
   blobs(options?: StoreOptions): AsyncIterable<StoredBlob>;
-  /** Removes a blob, if it is there. For garbage collection: nothing may need it any more. */
-  remove(digest: Digest): Promise<void>;
+  /**
+   * Says that a blob is needed, as a put of it would: garbage collection leaves it alone for a while. For those who name content
+   * again without putting it.
+   * @returns whether it is there
+   */
+  touch(digest: Digest): Promise<boolean>;
+  /** Removes a blob, if it is there. For garbage collection: nothing may need it any more. @returns whether it did */
+  remove(digest: Digest, options?: RemoveOptions): Promise<boolean>;
   /** Where it stands, for people. */
   readonly location: string;
 }

@@ -38,7 +38,8 @@ export const blobArtifactStore = (blobs: BlobStore): ArtifactStore => ({
   },
   entries: async (digest, options = {}) => (await readTree(blobs, digest, options)).entries,
   blobs: (options) => blobs.list(options),
-  remove: (digest) => blobs.remove(digest),
+  touch: (digest) => blobs.touch(digest),
+  remove: (digest, options) => blobs.remove(digest, options),
 });
 
 async function store(blobs: BlobStore, found: Found, { signal }: StoreOptions): Promise<StoredArtifact> {

@@ -128,9 +128,10 @@ export async function cachedBlobs(remote: BlobStore, { dir, size }: BlobCacheSet
       options.signal?.throwIfAborted();
       await withBlob(digest, options, (path) => placeBlob(path, target, { mode, executable }));
     },
-    async remove(digest) {
-      await remote.remove(digest);
-      await folder.remove(digest);
+    async remove(digest, options) {
+      const gone = await remote.remove(digest, options);
+      if (gone) await folder.remove(digest);
+      return gone;
     },
   };
 }

@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import type { Digest } from '../sdk/artifact.js';
 import { digestPattern } from '../sdk/artifact.js';
 import { ArtifactCorrupt, ArtifactMissing } from '../sdk/errors.js';
-import type { StoredBlob, StoreOptions } from './artifact-store.js';
+import type { RemoveOptions, StoredBlob, StoreOptions } from './artifact-store.js';
 import type { BlobStore, PlaceBlobOptions } from './blob-store.js';
 import { createBlobBatch } from './blob-batch.js';
 import { createBreath } from './breath.js';
@@ -31,14 +31,14 @@ export interface BlobFolder extends BlobStore {
   verified(digest: Digest, options?: StoreOptions): Promise<string>;
   /** Takes in a blob that `write` makes at a path and has checked; nothing is synced: for copies of what is safe elsewhere. */
   admit(digest: Digest, write: (path: string) => Promise<void>): Promise<void>;
-  /** Counts the blob as used now. */
-  touch(digest: Digest): Promise<void>;
 }
 
 const blobMode = 0o444;
 /** What a writer that died left behind is removed when it is this old. */
 const leftoverMs = 24 * 3_600_000;
 const mostRemembered = 100_000;
+/** No removal takes longer. */
+const removalMs = 60_000;
 
 export type BlobFolderOptions = {
   /** A blob that is found again is not marked as used more often than this, ms. Default an hour. */
@@ -54,6 +54,7 @@ export async function openBlobFolder(
   const blobs = join(home, 'blobs', 'sha256');
   const temporary = join(home, 'tmp');
   const corrupt = join(home, 'corrupt');
+  const removed = join(home, 'removed');
   await sayingDiskFull(root, async () => {
     await mkdir(blobs, { recursive: true });
     await mkdir(temporary, { recursive: true });
@@ -213,6 +214,46 @@ export async function openBlobFolder(
     }
   }
 
+  /**
+   * Taken away first and looked at then: a put that came in between either no longer finds it and writes it anew, or has touched
+   * it, and it is put back.
+   */
+  async function remove(digest: Digest, { untouchedSince }: RemoveOptions = {}): Promise<boolean> {
+    known.delete(digest);
+    const path = pathOf(digest);
+    const found = await statIfThere(path);
+    if (!found || !isOlder(found, untouchedSince)) return false;
+    await mkdir(removed, { recursive: true });
+    const aside = join(removed, `${digest.slice('sha256:'.length)}-${process.pid}`);
+    if (!(await renameIfThere(path, aside))) return false;
+    const taken = await statIfThere(aside);
+    if (taken && !isOlder(taken, untouchedSince)) {
+      await putBack(digest, aside);
+      return false;
+    }
+    await rm(aside, { force: true });
+    return true;
+  }
+
+  async function putBack(digest: Digest, aside: string): Promise<void> {
+    const path = pathOf(digest);
+    // Whoever wrote it anew meanwhile wrote the same.
+    if (await statIfThere(path)) await rm(aside, { force: true });
+    else await renameIfThere(aside, path);
+  }
+
+  /** A remover that died may have taken away what was touched at that moment. */
+  async function restoreRemoved(): Promise<void> {
+    for (const name of await readdir(removed).catch(() => [])) {
+      const aside = join(removed, name);
+      const digest: Digest = `sha256:${name.slice(0, 64)}`;
+      const found = digestPattern.test(digest) ? await statIfThere(aside) : undefined;
+      // Its change time is that of the rename: a younger one may be in somebody's hands.
+      if (found && Date.now() - Number(found.ctimeMs) > removalMs) await putBack(digest, aside);
+    }
+  }
+
+  await restoreRemoved();
   return {
     location: root,
     atOnce: 8,
@@ -233,7 +274,7 @@ export async function openBlobFolder(
     },
     async touch(digest) {
       const found = await statIfThere(pathOf(digest));
-      if (found) await touchFound(digest, found);
+      return found !== undefined && (await touchFound(digest, found));
     },
     async verify(digest, options) {
       await verified(digest, options);
@@ -242,10 +283,7 @@ export async function openBlobFolder(
     async place(digest, target, { mode, executable, ...options }: PlaceBlobOptions) {
       await placeBlob(await verified(digest, options), target, { mode, executable });
     },
-    async remove(digest) {
-      known.delete(digest);
-      await rm(pathOf(digest), { force: true });
-    },
+    remove,
   };
 }
 
@@ -260,6 +298,19 @@ async function statIfThere(path: string): Promise<BigIntStats | undefined> {
     return await stat(path, { bigint: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const isOlder = (found: BigIntStats, time: Date | undefined): boolean =>
+  time === undefined || Number(found.mtimeMs) < time.getTime();
+
+async function renameIfThere(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from '../sdk/artifact.js';
-import type { PlaceOptions, StoredBlob, StoreOptions } from './artifact-store.js';
+import type { PlaceOptions, RemoveOptions, StoredBlob, StoreOptions } from './artifact-store.js';
 import type { Hashed } from './hash-file.js';
 
 export type PlaceBlobOptions = PlaceOptions & { readonly executable: boolean };
@@ -31,6 +31,8 @@ export interface BlobStore {
   read(digest: Digest, options?: StoreOptions): Promise<Readable>;
   /** Every blob, in no order. */
   list(options?: StoreOptions): AsyncIterable<StoredBlob>;
-  /** Removes a blob, if it is there. */
-  remove(digest: Digest): Promise<void>;
+  /** Counts as putting what is there. @returns whether it is */
+  touch(digest: Digest): Promise<boolean>;
+  /** Removes a blob, if it is there and was not touched since. @returns whether it did */
+  remove(digest: Digest, options?: RemoveOptions): Promise<boolean>;
 }

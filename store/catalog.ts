@@ -7,6 +7,7 @@ import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
+import type { GarbageCatalog } from './garbage-catalog.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
 export type Time = string;
@@ -181,7 +182,11 @@ export interface Catalog extends AsyncDisposable {
 
   /** Inserts a run; one that is there stays as it is. @returns whether it was new */
   insertRun(run: RunRecord): Promise<boolean>;
-  updateRun(run: Pick<RunRecord, 'id'> & Partial<RunRecord>): Promise<void>;
+  /** Changes the fields that are given; a failure of null, or completion without one, takes an earlier failure away. */
+  updateRun(
+    run: Pick<RunRecord, 'id'> &
+      Partial<Omit<RunRecord, 'failure'>> & { readonly failure?: FailureInfo | null },
+  ): Promise<void>;
   run(id: string): Promise<RunRecord | undefined>;
   runs(filter: RunFilter): Promise<readonly RunRecord[]>;
   /** Runs not closed, child runs too. */
@@ -221,6 +226,8 @@ export interface Catalog extends AsyncDisposable {
   model(name: string): Promise<ModelRecord | undefined>;
   /** Newest first. */
   aliasHistory(name: string, alias: string): Promise<readonly AliasRecord[]>;
+
+  readonly garbage: GarbageCatalog;
 }
 
 export type ProjectedRows = {

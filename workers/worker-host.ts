@@ -2,16 +2,19 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createOwnActivities } from '../activities/own-activities.js';
 import { createRunStep } from '../activities/run-step.js';
+import { placedError, temporalFailure } from '../activities/failures.js';
 import type { ReconcileOptions } from '../client/reconcile.js';
 import { reconcileRun } from '../client/reconcile.js';
 import { ensureSearchAttributes } from '../client/search-attributes.js';
 import { connectTemporal, transportOptions } from '../client/temporal-connection.js';
+import { valueStorage } from '../client/value-storage.js';
 import type { Config } from '../config/config.js';
 import { isMillraceError } from '../sdk/errors.js';
 import { stepQueue } from '../sdk/protocol/names.js';
 import type { BuildRecord } from '../store/catalog.js';
 import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
+import { valuesByReference } from '../store/values-by-reference.js';
 import { buildProject } from './build/build-project.js';
 import { watchProject } from './build/watch-project.js';
 import { createBuildWorkers } from './build-workers.js';
@@ -65,9 +68,9 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   // Containers run as another user than root: a stricter mask would hide their input from them. Secrets set modes of their own.
   if (process.getuid?.() === 0) process.umask(0o022);
   installTemporalRuntime(logger);
-  const catalog = releasers.use(await openCatalog(config.catalog));
   const store = await openArtifactStore(config.store, config);
-  const temporal = await connectTemporal(config, { address });
+  const catalog = releasers.use(valuesByReference(await openCatalog(config.catalog), store));
+  const temporal = await connectTemporal(config, { address, values: { store, catalog } });
   releasers.defer(() => temporal.connection.close());
   const env = stepEnvironment({ config, service: temporal.service, store, catalog, logger });
   releasers.use(env.projector);
@@ -81,6 +84,7 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
     connection,
     namespace,
     activities: { ...createOwnActivities(env), default: createRunStep(env) },
+    dataConverter: { externalStorage: valueStorage({ store, catalog, failure: valueFailure }) },
     // Steps that wait for room hold a slot: admission decides what runs.
     maxConcurrentActivityTaskExecutions: 200,
     shutdownGraceTime: config.worker.shutdownGraceMs,
@@ -140,6 +144,9 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   );
   return { build: () => current, stop, stopped, [Symbol.asyncDispose]: stop };
 }
+
+/** What is thrown beside an activity's own code is Temporal's to pass on. */
+const valueFailure = (error: unknown) => temporalFailure(placedError(error, {}));
 
 function stopOnce(stop: () => Promise<void>): () => Promise<void> {
   let stopping: Promise<void> | undefined;

@@ -28,7 +28,7 @@ export function typedError(error: unknown, place: ErrorPlace): unknown {
   const cause = wrapped ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const info = cause.details?.[0] as FailureInfo | undefined;
-    if (info?.code) return fromFailureInfo(info, cause);
+    if (info?.code) return fromFailureInfo({ ...place, ...info }, cause);
   }
   if (cause instanceof TimeoutFailure) {
     return new InfrastructureFailed(

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { DryRun, MillraceClient, RunHandle, StartOptions } from '../../client/client.js';
 import { durationMs } from '../../sdk/duration.js';
+import { isStoredValue } from '../../sdk/stored-value.js';
 import type { RunView } from '../../client/views.js';
 import { action, examples } from '../command.js';
 import type { ExitCode } from '../exit-codes.js';
@@ -132,14 +133,16 @@ async function follow(handle: RunHandle, { options, output }: Following): Promis
     const { failureReport, formatErrorReport } = await import('../error-report.js');
     output.note(formatErrorReport(failureReport(run.failure), output.colors));
   }
+  const result = isStoredValue(run.output) ? await handle.result() : run.output;
   if (run.status === 'completed') {
     const { resultText } = await import('../render/run-report.js');
-    if (run.output !== undefined && run.output !== null) output.say(resultText(run.output));
+    if (run.output !== undefined && run.output !== null)
+      output.say(resultText(output.terminal ? run.output : result));
   }
   output.answer({
     run: run.id,
     status: run.status,
-    ...(run.output !== undefined && { output: run.output }),
+    ...(result !== undefined && { output: result }),
     ...(run.failure && { error: run.failure }),
     ...(warning !== undefined && { warning }),
   });

@@ -1,6 +1,7 @@
 import type { RunView } from '../../client/views.js';
 import { isArtifactRef } from '../../sdk/artifact.js';
 import { formatBytes } from '../../sdk/bytes.js';
+import { isStoredValue } from '../../sdk/stored-value.js';
 import { describeCheck } from '../../sdk/gate.js';
 import type { ApprovalRecord } from '../../store/catalog.js';
 import { formatNumber, formatTime } from './format.js';
@@ -48,7 +49,7 @@ function evidenceRows(evidence: unknown): readonly Row[] {
 
 function flatten(value: unknown, path: readonly string[]): readonly (readonly [string, string])[] {
   if (value === null || value === undefined) return [];
-  if (typeof value === 'object' && !isArtifactRef(value))
+  if (typeof value === 'object' && !isArtifactRef(value) && !isStoredValue(value))
     return Object.entries(value).flatMap(([key, item]) => flatten(item, [...path, key]));
   return [[plainLine(path.join('.')) || 'value', factText(value)]];
 }
@@ -56,5 +57,6 @@ function flatten(value: unknown, path: readonly string[]): readonly (readonly [s
 function factText(value: unknown): string {
   if (isArtifactRef(value))
     return `${value.$artifact} ${plainLine(value.name)} (${formatBytes(value.size)}, ${value.digest.slice(0, 19)})`;
+  if (isStoredValue(value)) return `JSON of ${formatBytes(value.size)} (${value.$value.slice(0, 19)})`;
   return typeof value === 'number' ? formatNumber(value) : plainLine(String(value));
 }

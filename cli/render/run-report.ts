@@ -1,5 +1,6 @@
 import type { RunView } from '../../client/views.js';
 import { mapArtifacts } from '../../sdk/artifact.js';
+import { isStoredValue } from '../../sdk/stored-value.js';
 import { formatBytes } from '../../sdk/bytes.js';
 import { isStepClosed } from '../../sdk/states.js';
 import type { ErrorReport } from '../error-report.js';
@@ -78,13 +79,15 @@ const resultRows = (output: unknown): readonly Row[] => [
   ...resultText(output).split('\n').map((text): Row => [{ text: `  ${text}` }]), // prettier-ignore
 ];
 
-/** A result as JSON for people: an artifact in it by its name, size and digest. */
+/** A result as JSON for people: an artifact in it by its name, size and digest; a large one as a whole by these. */
 export const resultText = (output: unknown): string =>
-  JSON.stringify(
-    mapArtifacts(
-      output,
-      ({ $artifact, name, size, digest }) => `${$artifact} ${name} (${formatBytes(size)}, ${digest})`,
-    ),
-    null,
-    2,
-  );
+  isStoredValue(output)
+    ? `JSON of ${formatBytes(output.size)}: millrace artifacts cat ${output.$value}`
+    : JSON.stringify(
+        mapArtifacts(
+          output,
+          ({ $artifact, name, size, digest }) => `${$artifact} ${name} (${formatBytes(size)}, ${digest})`,
+        ),
+        null,
+        2,
+      );

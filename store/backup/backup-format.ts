@@ -51,6 +51,7 @@ export const tableKeys = {
   alias_changes: ['name', 'alias', 'change'],
   cache_entries: ['key'],
   cache_uses: ['run', 'path'],
+  run_content: ['run', 'digest'],
 } as const satisfies Readonly<Record<TableName, readonly string[]>>;
 
 export const tableNames = Object.keys(tableKeys) as readonly TableName[];

@@ -1,12 +1,12 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import { isClosed } from '../../sdk/states.js';
-import type { RunFilter, RunRecord } from '../catalog.js';
+import type { Catalog, RunFilter, RunRecord } from '../catalog.js';
 import { fromJson, orAbsent, parts, present, toJson } from './columns.js';
 import { exclusive } from './exclusive.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 type RunTable = CatalogTables['runs'];
-export type RunChange = Pick<RunRecord, 'id'> & Partial<RunRecord>;
+export type RunChange = Parameters<Catalog['updateRun']>[0];
 
 export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
   exclusive(db, [`run ${run.id}`], async (trx) => {
@@ -156,5 +156,9 @@ const toColumns = (change: RunChange): Updateable<RunTable> =>
     started_at: change.startedAt,
     closed_at: change.closedAt,
     output: toJson(change.output) ?? undefined,
-    failure: toJson(change.failure) ?? undefined,
+    // What was said of a run that went on all the same is over when it completes.
+    failure: change.failure ? toJson(change.failure) : clearsFailure(change) ? null : undefined,
   });
+
+const clearsFailure = ({ failure, status }: RunChange): boolean =>
+  failure === null || (failure === undefined && status === 'completed');

@@ -165,6 +165,13 @@ export type CatalogTables = {
     beats: number;
     renewed_at: Time;
   };
+  readonly run_content: {
+    run: string;
+    digest: Digest;
+    type: ContentType;
+    size: number;
+    at: Time;
+  };
 };
 
 export type CatalogDb = Kysely<CatalogTables>;

@@ -310,12 +310,19 @@ export function s3Blobs(options: S3BlobsOptions): BlobStore {
     place: placeAt,
     read,
     list,
-    async remove(digest) {
+    async touch(digest) {
+      const found = await find(digest);
+      return found !== undefined && (await isKept({ digest, size: found.size }, {}));
+    },
+    // Looked at just before: the bucket knows no removal on that condition, so the grace time has to hold the moment between.
+    async remove(digest, { untouchedSince } = {}) {
       known.delete(digest);
-      await ready(undefined);
+      const found = await find(digest);
+      if (!found || (untouchedSince && found.modified >= untouchedSince)) return false;
       await calls.call((s3) =>
         s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keys.ofBlob(digest) })),
       );
+      return true;
     },
   };
 }

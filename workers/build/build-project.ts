@@ -76,8 +76,9 @@ export async function buildProject({
   const known = await catalog.build(id);
   const stored =
     known &&
-    (await store.has({ digest: known.workflowBundle, type: 'file' })) &&
-    (await store.has({ digest: known.nodeBundle, type: 'file' }));
+    // Not only looked for: garbage collection must not take them before the build is published.
+    (await store.touch(known.workflowBundle)) &&
+    (await store.touch(known.nodeBundle));
   const record: BuildRecord = {
     id,
     queue,

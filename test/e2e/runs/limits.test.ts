@@ -57,18 +57,22 @@ describeWith({ temporal: true }, 'what a run may not do', () => {
   });
 
   test.each(['output', 'stepOutput', 'stepInput'])(
-    'a value over 1 MiB ends the run with its name and size, and the catalog knows: %s',
+    'a value over 32 MiB ends the run with its name, its largest field and size, and the catalog knows: %s',
     async (name) => {
-      const run = await millrace.client.start(name, { size: 3_000_000 });
+      const run = await millrace.client.start(name, { size: 40_000_000 });
       await expect(run.result()).rejects.toMatchObject({
         code: 'VALUE_TOO_LARGE',
-        message: expect.stringMatching(/3000\d\d\d bytes/),
+        message: expect.stringMatching(
+          name === 'output'
+            ? /40000\d\d\d bytes/
+            : /40000\d\d\d bytes.*its largest field, `text`, takes 4000/,
+        ),
       });
       expect((await run.view()).run).toMatchObject({
         status: 'failed',
         failure: { code: 'VALUE_TOO_LARGE' },
       });
-      expect(await (await millrace.client.start(name, { size: 900_000 })).result()).toBeDefined();
+      expect(await (await millrace.client.start(name, { size: 30_000_000 })).result()).toBeDefined();
     },
   );
 
