@@ -6,6 +6,7 @@ import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
+import { gcCommand } from './commands/gc.js';
 import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
 import { runCommand } from './commands/run.js';
@@ -48,7 +49,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     approveCommand(), rejectCommand(), cancelCommand(),
-    modelsCommand(), cacheCommand(), backupCommand(), restoreCommand(), doctorCommand(),
+    modelsCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])

@@ -4,6 +4,7 @@ import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
 import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
 import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
 import type { CacheWhy } from './cache-why.js';
+import type { GarbageReport } from '../store/collect-garbage.js';
 import type { RunView } from './views.js';
 
 export type StartOptions = {
@@ -108,6 +109,16 @@ export interface MillraceClient extends AsyncDisposable {
   ): Promise<ArtifactRef<K>>;
   /** Writes an artifact's content to a path that does not exist yet. */
   download(artifact: ArtifactRef, path: string): Promise<void>;
+  /**
+   * Removes old runs and the content that then nothing reaches; docs/garbage.md. Safe beside running workers.
+   * @param options.olderThan runs that closed longer ago go, e.g. `'30 days'`
+   */
+  collectGarbage(options: {
+    readonly olderThan: Duration;
+    /** Says what would go, and removes nothing. */
+    readonly dryRun?: boolean;
+    readonly signal?: AbortSignal;
+  }): Promise<GarbageReport>;
   models(): Promise<readonly ModelRecord[]>;
   model(name: string): Promise<ModelRecord>;
   currentBuild(): Promise<BuildRecord>;

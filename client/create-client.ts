@@ -13,6 +13,7 @@ import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild, reconcileAll } from './client-parts.js';
 import { dryRun } from './dry-run.js';
+import { removeGarbage } from './remove-garbage.js';
 import { runHandle } from './run-handle.js';
 import { startRun } from './start-run.js';
 import { connectTemporal } from './temporal-connection.js';
@@ -62,6 +63,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
       return { $artifact: kind ?? 'dataset', ...stored, name: path.basename(file) } as ArtifactRef<K>;
     },
     download: (artifact, target) => store.place(artifact, path.resolve(target), { mode: 'copy' }),
+    collectGarbage: (options) => removeGarbage(parts, options),
     models: () => catalog.models(),
     async model(name) {
       const model = await catalog.model(name);

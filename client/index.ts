@@ -12,3 +12,4 @@ export type {
 export type { CacheWhy } from './cache-why.js';
 export type { KeyChange } from './key-changes.js';
 export type { RunView, StepView } from './views.js';
+export type { GarbageReport } from '../store/collect-garbage.js';

@@ -10,6 +10,7 @@ import type { RunRequest } from '../sdk/protocol/messages.js';
 import { memoNames, searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
 import { canonicalDigest } from '../store/canonical-digest.js';
 import type { BuildRecord, RunRecord } from '../store/catalog.js';
+import { touchArtifact } from '../store/touch-artifact.js';
 import { restoreValue } from '../store/values-by-reference.js';
 import type { RunHandle, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
@@ -100,7 +101,7 @@ export async function accept(
   const missing: ArtifactRef[] = [];
   const refs: ArtifactRef[] = [];
   walkArtifacts(input, (ref) => refs.push(ref));
-  for (const ref of refs) if (!(await store.has(ref))) missing.push(ref);
+  for (const ref of refs) if (!(await touchArtifact(store, ref))) missing.push(ref);
   if (missing[0]) {
     throw new ArtifactMissing(
       `The input names ${missing[0].name} (${missing[0].digest}), which is not in the store.`,

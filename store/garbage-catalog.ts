@@ -25,31 +25,28 @@ export const keepReasons = ['model', 'run', 'build'] as const;
 export type KeepReason = (typeof keepReasons)[number];
 
 /** Each digest that rows name, as what and why. */
-export type NamedContent = ReadonlyMap<
-  Digest,
-  { readonly type: ContentType; readonly reason: KeepReason; readonly size: number }
->;
+export type NamedContent = ReadonlyMap<Digest, { readonly type: ContentType; readonly reason: KeepReason }>;
 
 /** What garbage collection asks of the catalog and takes out of it. */
 export interface GarbageCatalog {
   /** Notes that runs hold content; before anything of theirs names it. Idempotent. */
   hold(content: readonly HeldContent[]): Promise<void>;
   /**
-   * Trees of runs that closed before `before` and that nothing needs: none of them registered a model version or moved an
-   * alias, and none made what went into a registered version. Builds that no other run began with and that were superseded
-   * before then.
+   * Trees of runs that closed before a time and that nothing needs: none of them registered a model version or moved an alias,
+   * and none made what went into a registered version. Builds that no other run began with and that were superseded before a
+   * time.
    */
-  plan(before: Time): Promise<GarbagePlan>;
+  plan(before: { readonly runs: Time; readonly builds: Time }): Promise<GarbagePlan>;
   /** Removes the rows of a tree if all of that still holds. @returns whether they are gone */
   forgetTree(runs: readonly string[], before: Time): Promise<boolean>;
-  /** Removes builds that no run began with and that are not current. @returns how many are gone */
-  forgetBuilds(builds: GarbagePlan['builds']): Promise<number>;
+  /** Removes builds that no run began with and that are not current. @returns those that are gone */
+  forgetBuilds(builds: GarbagePlan['builds']): Promise<GarbagePlan['builds']>;
   /** Removes what is held for runs that never began. */
   forgetUnstarted(before: Time): Promise<void>;
   /** What all rows name, but those of `without`. */
   named(without?: Pick<GarbagePlan, 'trees' | 'builds'>): Promise<NamedContent>;
   /** What the rows of these runs name. */
-  namedByRuns(runs: readonly string[]): Promise<ReadonlySet<Digest>>;
+  namedByRuns(runs: readonly string[]): Promise<NamedContent>;
   /** What the rows of these builds name. */
-  namedByBuilds(builds: GarbagePlan['builds']): Promise<ReadonlySet<Digest>>;
+  namedByBuilds(builds: GarbagePlan['builds']): Promise<NamedContent>;
 }

@@ -2,7 +2,7 @@ import { isClosed } from '../../sdk/states.js';
 import type { GarbageCatalog, GarbagePlan, HeldContent } from '../garbage-catalog.js';
 import type { Time } from '../catalog.js';
 import { lastByKey, parts } from './columns.js';
-import { contentOfBuilds, contentOfRuns, namedContent } from './named-content.js';
+import { byDigest, contentOfBuilds, contentOfRuns, namedContent } from './named-content.js';
 import type { CatalogDb } from './tables.js';
 import { doomedTrees } from './doomed-trees.js';
 
@@ -13,13 +13,11 @@ export const garbageRows = (db: CatalogDb): GarbageCatalog => ({
   forgetBuilds: (builds) => forgetBuilds(db, builds),
   forgetUnstarted: (before) => forgetUnstarted(db, before),
   named: (without) => namedContent(db, without),
-  namedByRuns: async (runs) => new Set((await contentOfRuns(db, runs)).map(({ digest }) => digest)),
+  namedByRuns: async (runs) => byDigest('run', await contentOfRuns(db, runs)),
   async namedByBuilds(builds) {
     const rows = await db.selectFrom('builds').selectAll().execute();
     const keys = new Set(builds.map(keyOfBuild));
-    return new Set(
-      contentOfBuilds(rows.filter((row) => keys.has(keyOfBuild(row)))).map(({ digest }) => digest),
-    );
+    return byDigest('build', contentOfBuilds(rows.filter((row) => keys.has(keyOfBuild(row)))));
   },
 });
 
@@ -34,9 +32,13 @@ async function holdContent(db: CatalogDb, content: readonly HeldContent[]): Prom
   }
 }
 
-async function plan(db: CatalogDb, before: Time): Promise<GarbagePlan> {
-  const { doomed, kept } = await doomedTrees(db, before);
-  return { trees: doomed, keptRuns: kept, builds: await doomedBuilds(db, before, new Set(doomed.flat())) };
+async function plan(db: CatalogDb, before: Parameters<GarbageCatalog['plan']>[0]): Promise<GarbagePlan> {
+  const { doomed, kept } = await doomedTrees(db, before.runs);
+  return {
+    trees: doomed,
+    keptRuns: kept,
+    builds: await doomedBuilds(db, before.builds, new Set(doomed.flat())),
+  };
 }
 
 /**
@@ -107,8 +109,8 @@ async function doomedBuilds(
     .map(({ id, queue }) => ({ id, queue }));
 }
 
-async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promise<number> {
-  let gone = 0;
+async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promise<GarbagePlan['builds']> {
+  const gone: { readonly id: string; readonly queue: string }[] = [];
   for (const { id, queue } of builds) {
     await db.transaction().execute(async (trx) => {
       const run = await trx
@@ -126,7 +128,7 @@ async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promi
         .executeTakeFirst();
       if (run || last?.id === id) return;
       await trx.deleteFrom('builds').where('id', '=', id).where('queue', '=', queue).execute();
-      gone += 1;
+      gone.push({ id, queue });
     });
   }
   return gone;

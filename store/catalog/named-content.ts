@@ -8,28 +8,20 @@ import { keepReasons } from '../garbage-catalog.js';
 import { fromJson, parts } from './columns.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
-type Named = { readonly digest: Digest; readonly type: ContentType; readonly size: number };
+type Named = { readonly digest: Digest; readonly type: ContentType };
+type Found = Map<Digest, { readonly type: ContentType; readonly reason: KeepReason }>;
 
 /** All content that rows name, each with the strongest reason. Whatever names content in a table of its own belongs here too. */
 export async function namedContent(
   db: CatalogDb,
   { trees = [], builds = [] }: Partial<Pick<GarbagePlan, 'trees' | 'builds'>> = {},
 ): Promise<NamedContent> {
-  const found = new Map<Digest, { type: ContentType; reason: KeepReason; size: number }>();
-  const note = (reason: KeepReason, content: readonly Named[]) => {
-    for (const { digest, type, size } of content) {
-      const known = found.get(digest);
-      const stronger = !known || keepReasons.indexOf(reason) < keepReasons.indexOf(known.reason);
-      // The same content may be a file to one and a folder's manifest to another: then what the manifest lists stays.
-      const wider = known?.type === 'tree' ? 'tree' : type;
-      if (stronger || wider !== known.type)
-        found.set(digest, { type: wider, reason: stronger ? reason : known.reason, size });
-    }
-  };
+  const found: Found = new Map();
   const goneRuns = new Set(trees.flat());
   const goneBuilds = new Set(builds.map(({ id, queue }) => JSON.stringify([queue, id])));
-  note('model', await contentOfModels(db));
+  note(found, 'model', await contentOfModels(db));
   note(
+    found,
     'run',
     await contentOfRuns(
       db,
@@ -38,10 +30,28 @@ export async function namedContent(
   );
   const rows = await db.selectFrom('builds').selectAll().execute();
   note(
+    found,
     'build',
     contentOfBuilds(rows.filter(({ id, queue }) => !goneBuilds.has(JSON.stringify([queue, id])))),
   );
   return found;
+}
+
+export function byDigest(reason: KeepReason, content: readonly Named[]): NamedContent {
+  const found: Found = new Map();
+  note(found, reason, content);
+  return found;
+}
+
+function note(found: Found, reason: KeepReason, content: readonly Named[]): void {
+  for (const { digest, type } of content) {
+    const known = found.get(digest);
+    const stronger = !known || keepReasons.indexOf(reason) < keepReasons.indexOf(known.reason);
+    // The same content may be a file to one and a folder's manifest to another: then what the manifest lists stays.
+    const wider = known?.type === 'tree' ? 'tree' : type;
+    if (stronger || wider !== known.type)
+      found.set(digest, { type: wider, reason: stronger ? reason : known.reason });
+  }
 }
 
 /** Also those whose own row was lost. */
@@ -63,14 +73,14 @@ export async function contentOfRuns(db: CatalogDb, runs: readonly string[]): Pro
     for (const table of ['artifacts', 'run_content'] as const) {
       const rows = await db
         .selectFrom(table)
-        .select(['digest', 'type', 'size'])
+        .select(['digest', 'type'])
         .distinct()
         .where('run', 'in', part)
         .execute();
-      for (const { digest, type, size } of rows) add({ digest, type, size });
+      for (const { digest, type } of rows) add({ digest, type });
     }
     const logs = await db.selectFrom('attempts').select('log').distinct().where('run', 'in', part).execute();
-    for (const { log } of logs) if (log !== null) add({ digest: log, type: 'file', size: 0 });
+    for (const { log } of logs) if (log !== null) add({ digest: log, type: 'file' });
     for (const json of await jsonOfRuns(db, part)) for (const named of namedByJson(json)) add(named);
   }
   return [...found.values()];
@@ -100,8 +110,8 @@ export const contentOfBuilds = (
   rows: readonly Pick<Selectable<CatalogTables['builds']>, 'workflow_bundle' | 'node_bundle' | 'steps'>[],
 ): readonly Named[] =>
   rows.flatMap(({ workflow_bundle, node_bundle, steps }) => [
-    { digest: workflow_bundle, type: 'file', size: 0 } as const,
-    { digest: node_bundle, type: 'file', size: 0 } as const,
+    { digest: workflow_bundle, type: 'file' } as const,
+    { digest: node_bundle, type: 'file' } as const,
     ...fromJson<readonly StepSpec[]>(steps).flatMap(({ source, code, imageContext }) =>
       [source, code, imageContext].flatMap((content) => (content ? [content] : [])),
     ),
@@ -110,7 +120,7 @@ export const contentOfBuilds = (
 function namedByJson(json: string): readonly Named[] {
   const found: Named[] = [];
   const value: unknown = fromJson<unknown>(json);
-  if (isStoredValue(value)) found.push({ digest: value.$value, type: 'file', size: value.size });
+  if (isStoredValue(value)) found.push({ digest: value.$value, type: 'file' });
   walkArtifacts(value, (ref) => found.push(ref));
   return found;
 }

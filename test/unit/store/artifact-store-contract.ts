@@ -15,7 +15,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import type { Digest } from '../../../sdk/artifact.js';
 import type { ArtifactStore } from '../../../store/artifact-store.js';
 
@@ -351,6 +351,22 @@ export function artifactStoreContract(name: string, open: () => Promise<StoreUnd
       const left: string[] = [];
       for await (const { digest } of store.blobs()) left.push(digest);
       expect(left).toHaveLength(found.size - 1);
+    });
+
+    it('removes only what nobody touched since, and says whether it did', async () => {
+      const { digest } = await store.putBytes('garbage?');
+      const untouchedSince = new Date(Date.now() - 60_000);
+      expect(await store.remove(digest, { untouchedSince })).toBe(false);
+      expect(await text(await store.read(digest))).toBe('garbage?');
+      expect(await store.remove(digest, { untouchedSince: new Date(Date.now() + 60_000) })).toBe(true);
+      expect(await store.remove(digest)).toBe(false);
+    });
+
+    it('touches what is there, and says when it is not', async () => {
+      const { digest } = await store.putBytes('needed');
+      expect(await store.touch(digest)).toBe(true);
+      await store.verify({ digest, type: 'file' });
+      expect(await store.touch(sha256('never stored'))).toBe(false);
     });
 
     it('honours an aborted signal everywhere', async () => {

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -14,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Digest } from '../../../sdk/artifact.js';
 import type { StoredArtifact } from '../../../store/artifact-store.js';
+import { blobArtifactStore } from '../../../store/blob-artifact-store.js';
+import { openBlobFolder } from '../../../store/blob-folder.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { artifactStoreContract } from './artifact-store-contract.js';
 import { forkScript } from './fork-script.js';
@@ -28,6 +31,11 @@ const blobsOf = (root: string): string[] =>
   readdirSync(join(root, 'v1/blobs/sha256'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => entry.name);
+
+/** Waits for so many turns of the event loop. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
 
 artifactStoreContract('a local folder', async () => {
   const root = freshRoot();
@@ -148,6 +156,44 @@ describe('A local artifact store', () => {
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('`file:<path>`'),
     });
+  });
+
+  it('puts back what a remover that died had taken away, once nobody can be at it any more', async () => {
+    const root = freshRoot();
+    const { digest } = await (await openArtifactStore(`file:${root}`)).putBytes('taken');
+    const removed = join(root, 'v1/removed');
+    mkdirSync(removed);
+    renameSync(blobPath(root, digest), join(removed, `${digest.slice(7)}-99999`));
+    const store = await openArtifactStore(`file:${root}`);
+    expect(await store.has({ digest, type: 'file' })).toBe(false);
+    const later = Date.now() + 120_000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(later);
+    await openArtifactStore(`file:${root}`).finally(() => clock.mockRestore());
+    await store.verify({ digest, type: 'file' });
+    expect(readdirSync(removed)).toEqual([]);
+  });
+
+  it('removes beside writers of the same content: whoever was told it is stored can read it', async () => {
+    const root = freshRoot();
+    const [writer, remover] = [
+      blobArtifactStore(await openBlobFolder(root, { touchAfterMs: 0 })),
+      await openArtifactStore(`file:${root}`),
+    ];
+    const { digest } = await writer.putBytes('contended');
+    let removals = 0;
+    for (let turn = 0; turn < 300; turn++) {
+      const path = blobPath(root, digest);
+      utimesSync(path, 1_000, 1_000);
+      const untouchedSince = new Date(Date.now() - 10_000);
+      const [gone] = await Promise.all([
+        remover.remove(digest, { untouchedSince }),
+        // Sooner or later than the removal, by turns.
+        turns(turn % 12).then(() => writer.putBytes('contended')),
+      ]);
+      if (gone) removals += 1;
+      await writer.verify({ digest, type: 'file' });
+    }
+    expect(removals).toBeGreaterThan(0);
   });
 });
 
