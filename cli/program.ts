@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { cacheCommand } from './commands/cache.js';
 import { backupCommand, restoreCommand } from './commands/backup.js';
+import { artifactsCommand } from './commands/artifacts.js';
 import { cancelCommand } from './commands/cancel.js';
 import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
@@ -12,6 +13,7 @@ import { modelsCommand } from './commands/models.js';
 import { runCommand } from './commands/run.js';
 import { runsCommand } from './commands/runs.js';
 import { showCommand } from './commands/show.js';
+import { storeCommand } from './commands/store.js';
 import { workerCommand } from './commands/worker.js';
 import type { GlobalOptions } from './command.js';
 import { examples } from './command.js';
@@ -49,7 +51,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     approveCommand(), rejectCommand(), cancelCommand(),
-    modelsCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), doctorCommand(),
+    modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])

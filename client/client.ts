@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
 import type { Duration } from '../sdk/duration.js';
 import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
@@ -5,6 +6,9 @@ import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/ca
 import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
 import type { CacheWhy } from './cache-why.js';
 import type { GarbageReport } from '../store/collect-garbage.js';
+import type { ContentFilter } from '../store/content-catalog.js';
+import type { ArtifactSummary, ArtifactView } from './artifact-views.js';
+import type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
 import type { RunView } from './views.js';
 
 export type StartOptions = {
@@ -108,7 +112,18 @@ export interface MillraceClient extends AsyncDisposable {
     options?: { readonly kind?: K },
   ): Promise<ArtifactRef<K>>;
   /** Writes an artifact's content to a path that does not exist yet. */
-  download(artifact: ArtifactRef, path: string): Promise<void>;
+  download(artifact: Pick<ArtifactRef, 'digest' | 'type'>, path: string): Promise<void>;
+  /** Artifacts that steps made or used, each once, the newest first. */
+  artifacts(filter?: ContentFilter): Promise<readonly ArtifactSummary[]>;
+  /**
+   * One artifact, log or large value, by its digest or a beginning of it that no other has: `sha256:ab12`, `ab12`.
+   * @throws UnknownArtifact, ArtifactMissing, ArtifactCorrupt
+   */
+  artifact(digest: string): Promise<ArtifactView>;
+  /** Bytes of a file, or of one inside a tree. @throws UnknownArtifact, ArtifactMissing, ArtifactCorrupt at its end */
+  readArtifact(digest: string, path?: string): Promise<Readable>;
+  /** Reads content and tells what is missing or has changed. Without `digests` and `run`: all that runs, models and builds name. */
+  verifyArtifacts(options?: VerifyOptions): Promise<VerifyReport>;
   /**
    * Removes old runs and the content that then nothing reaches; docs/garbage.md. Safe beside running workers.
    * @param options.olderThan runs that closed longer ago go, e.g. `'30 days'`

@@ -13,6 +13,8 @@ import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild, reconcileAll } from './client-parts.js';
 import { dryRun } from './dry-run.js';
+import { listArtifacts, readArtifact, viewArtifact } from './artifact-views.js';
+import { verifyArtifacts } from './verify-artifacts.js';
 import { removeGarbage } from './remove-garbage.js';
 import { runHandle } from './run-handle.js';
 import { startRun } from './start-run.js';
@@ -63,6 +65,10 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
       return { $artifact: kind ?? 'dataset', ...stored, name: path.basename(file) } as ArtifactRef<K>;
     },
     download: (artifact, target) => store.place(artifact, path.resolve(target), { mode: 'copy' }),
+    artifacts: (filter = {}) => listArtifacts(parts, filter),
+    artifact: (digest) => viewArtifact(parts, digest),
+    readArtifact: (digest, inner) => readArtifact(parts, digest, inner),
+    verifyArtifacts: (options = {}) => verifyArtifacts(parts, options),
     collectGarbage: (options) => removeGarbage(parts, options),
     models: () => catalog.models(),
     async model(name) {

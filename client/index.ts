@@ -13,3 +13,5 @@ export type { CacheWhy } from './cache-why.js';
 export type { KeyChange } from './key-changes.js';
 export type { RunView, StepView } from './views.js';
 export type { GarbageReport } from '../store/collect-garbage.js';
+export type { ArtifactSummary, ArtifactView } from './artifact-views.js';
+export type { VerifyOptions, VerifyReport } from './verify-artifacts.js';

@@ -166,4 +166,6 @@ export class ArtifactMissing extends defineError('ARTIFACT_MISSING') {}
 export class StoreUnavailable extends defineError('STORE_UNAVAILABLE') {}
 /** Content read back has another digest than it was stored under. */
 export class ArtifactCorrupt extends defineError('ARTIFACT_CORRUPT') {}
+/** No content, or several, begin with this digest; or a tree has no such path. */
+export class UnknownArtifact extends defineError('UNKNOWN_ARTIFACT') {}
 export class UnknownModel extends defineError('UNKNOWN_MODEL') {}

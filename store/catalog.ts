@@ -7,6 +7,7 @@ import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
+import type { ContentCatalog } from './content-catalog.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
@@ -227,6 +228,7 @@ export interface Catalog extends AsyncDisposable {
   /** Newest first. */
   aliasHistory(name: string, alias: string): Promise<readonly AliasRecord[]>;
 
+  readonly contents: ContentCatalog;
   readonly garbage: GarbageCatalog;
 }
 

@@ -4,6 +4,7 @@ import { attemptsOf, metricsOf } from './catalog/attempt-rows.js';
 import { buildById, currentBuild, publishBuild } from './catalog/build-rows.js';
 import { cacheIndex } from './catalog/cache-rows.js';
 import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from './catalog/decision-rows.js';
+import { contentRows } from './catalog/content-rows.js';
 import { garbageRows } from './catalog/garbage-rows.js';
 import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
 import { projectRows } from './catalog/project-rows.js';
@@ -48,6 +49,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     model: async (name) => (await findModels(db, name))[0],
     aliasHistory: (name, alias) => aliasHistory(db, name, alias),
 
+    contents: contentRows(db),
     garbage: garbageRows(db),
 
     [Symbol.asyncDispose]: () => db.destroy(),

@@ -39,6 +39,11 @@ export function decodeManifest(bytes: Buffer): Tree | undefined {
     : undefined;
 }
 
+/** Whether bytes begin as a manifest does: enough to tell what content is, not that it is whole. */
+export const looksLikeManifest = (beginning: Uint8Array): boolean =>
+  Buffer.from(beginning.subarray(0, manifestBeginning.length)).equals(manifestBeginning);
+const manifestBeginning = Buffer.from(`{"format":"${format}","entries":[`);
+
 export const treeSize = (entries: readonly TreeEntry[]): number =>
   entries.reduce((sum, entry) => sum + entry.size, 0);
 

@@ -1,6 +1,7 @@
+import type { Selectable } from 'kysely';
 import type { ArtifactRecord } from '../catalog.js';
 import { excluded, lastByKey, parts } from './columns.js';
-import type { CatalogDb } from './tables.js';
+import type { CatalogDb, CatalogTables } from './tables.js';
 
 /** A later attempt's artifact takes the place of an earlier one's. */
 export async function upsertArtifacts(trx: CatalogDb, edges: readonly ArtifactRecord[]): Promise<void> {
@@ -40,12 +41,25 @@ export async function artifactsOf(db: CatalogDb, run: string): Promise<readonly 
     .orderBy('direction')
     .orderBy('field')
     .execute();
-  return rows.map(({ path, direction, field, kind, digest, type, size, name, at }) => ({
-    run,
-    path,
-    direction,
-    field,
-    artifact: { $artifact: kind, digest, type, size, name },
-    at,
-  }));
+  return rows.map(toEdge);
 }
+
+export const toEdge = ({
+  run,
+  path,
+  direction,
+  field,
+  kind,
+  digest,
+  type,
+  size,
+  name,
+  at,
+}: Selectable<CatalogTables['artifacts']>): ArtifactRecord => ({
+  run,
+  path,
+  direction,
+  field,
+  artifact: { $artifact: kind, digest, type, size, name },
+  at,
+});

@@ -9,6 +9,7 @@ test('every command has a description and examples in its help', () => {
   expect(commands.map((command) => command.name())).toEqual([
     'demo', 'dev', 'worker', 'run', 'runs', 'show', 'logs', 'approve', 'reject', 'cancel', 'models',
     'cache', 'gc', 'backup', 'restore', 'doctor',
+    'artifacts', 'store', 'cache', 'gc', 'doctor',
   ]); // prettier-ignore
   for (const command of commands.flatMap((each) => [each, ...each.commands])) {
     let help = '';
