@@ -101,7 +101,8 @@ export async function accept(
   const missing: ArtifactRef[] = [];
   const refs: ArtifactRef[] = [];
   walkArtifacts(input, (ref) => refs.push(ref));
-  for (const ref of refs) if (!(await touchArtifact(store, ref))) missing.push(ref);
+  for (const ref of refs)
+    if (!(await store.has(ref)) || !(await touchArtifact(store, ref))) missing.push(ref);
   if (missing[0]) {
     throw new ArtifactMissing(
       `The input names ${missing[0].name} (${missing[0].digest}), which is not in the store.`,

@@ -14,7 +14,7 @@ export async function touchArtifact(
   { digest, type }: Pick<StoredArtifact, 'digest' | 'type'>,
   options: StoreOptions = {},
 ): Promise<boolean> {
-  if (!(await store.has({ digest, type }, options)) || !(await store.touch(digest))) return false;
+  if (!(await store.touch(digest))) return false;
   if (type === 'file') return true;
   const entries = await store.entries(digest, options).catch((error: unknown) => {
     if (isMillraceError(error)) return undefined;

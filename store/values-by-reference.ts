@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { inlineValue } from '../sdk/check-size.js';
+import { ArtifactCorrupt, ArtifactMissing } from '../sdk/errors.js';
 import type { StoredValue } from '../sdk/stored-value.js';
 import { isStoredValue } from '../sdk/stored-value.js';
 import type { ArtifactStore } from './artifact-store.js';
@@ -60,6 +61,20 @@ export function valuesByReference(catalog: Catalog, store: ArtifactStore): Catal
     recordGate: async (gate) => catalog.recordGate(await shrunk(gate.run, gate, ['evidence'])),
     openApproval: async (approval) =>
       catalog.openApproval(await shrunk(approval.run, approval, ['evidence'])),
+    cache: {
+      ...catalog.cache,
+      commit: async (entry, token) => catalog.cache.commit(await shrunk(entry.run, entry, ['output']), token),
+      // Who takes a result wants all of it; one whose value is lost is none.
+      async entry(key) {
+        const entry = await catalog.cache.entry(key);
+        if (!entry || !isStoredValue(entry.output)) return entry;
+        const output = await restoreValue(entry.output, store).catch((error: unknown) => {
+          if (error instanceof ArtifactMissing || error instanceof ArtifactCorrupt) return undefined;
+          throw error;
+        });
+        return output === undefined ? undefined : { ...entry, output };
+      },
+    },
     registerVersion: async (version) =>
       catalog.registerVersion(await shrunk(version.run, version, ['evidence'])),
   };

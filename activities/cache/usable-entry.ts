@@ -3,6 +3,7 @@ import { walkArtifacts } from '../../sdk/artifact.js';
 import type { CacheSpec } from '../../sdk/cache-spec.js';
 import { ArtifactCorrupt, ArtifactMissing } from '../../sdk/errors.js';
 import type { CacheEntry } from '../../store/cache-index.js';
+import { touchArtifact } from '../../store/touch-artifact.js';
 import type { StepEnvironment } from '../step-environment.js';
 import type { StepKey } from './step-key.js';
 
@@ -43,7 +44,8 @@ async function lossOf(
   try {
     if (ref.size <= readUpTo) await store.verify(ref, { signal });
     else if (!(await store.has(ref, { signal }))) return `content of ${ref.name} is missing`;
-    return undefined;
+    // The run that takes it names it in a moment: garbage collection must not be quicker.
+    return (await touchArtifact(store, ref, { signal })) ? undefined : `content of ${ref.name} is missing`;
   } catch (error) {
     if (error instanceof ArtifactMissing) return `content of ${ref.name} is missing`;
     if (error instanceof ArtifactCorrupt) return `content of ${ref.name} has changed`;

@@ -55,6 +55,8 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
       'gates',
       'approvals',
       'run_content',
+      'cache_entries',
+      'cache_uses',
     ] as const)
       await trx.deleteFrom(table).where('run', 'in', part).execute();
     await trx.deleteFrom('runs').where('id', 'in', part).execute();

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { tailEvents } from '../../../activities/event-tail.js';
 import { lastLines } from '../../../activities/last-lines.js';
 import { readValues, storeArtifacts } from '../../../activities/step-outputs.js';
+import { largestValue } from '../../../sdk/check-size.js';
 import { file } from '../../../sdk/artifact.js';
 import { STEP, step } from '../../../sdk/step.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
@@ -61,7 +62,7 @@ test('a pipe in the place of a file holds nobody up', async () => {
 
 test('values larger than what may travel are refused with what to do', async () => {
   const { folder } = await stepFolder();
-  await writeFile(path.join(folder, 'output.json'), JSON.stringify({ text: 'x'.repeat(2 ** 20) }));
+  await writeFile(path.join(folder, 'output.json'), JSON.stringify({ text: 'x'.repeat(largestValue) }));
   await expect(values(folder)).rejects.toMatchObject({
     code: 'STEP_OUTPUT_INVALID',
     hint: expect.stringContaining('artifact'),

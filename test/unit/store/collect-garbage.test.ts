@@ -206,6 +206,35 @@ describe('garbage collection', () => {
     expect((await catalog.currentBuild('millrace'))?.id).toBe('b4');
   });
 
+  it('removes cached results with the run that made them, and keeps those of kept runs', async () => {
+    const { catalog, store, collect, age, digests } = await garden();
+    const entry = async (run: string, text: string) => {
+      const key = (await store.putBytes(`key of ${run}`)).digest;
+      const lease = { key, run, path: 'train', attempt: 1, token: run, at: ago(40), staleBefore: ago(50) };
+      await catalog.cache.acquire(lease);
+      await catalog.cache.commit(
+        { key, run, path: 'train', step: 'train', pipeline: 'p', output: { text }, createdAt: ago(40) },
+        run,
+      );
+      return key;
+    };
+    await addRun(catalog, 'old');
+    await addRun(catalog, 'young', { days: 2 });
+    const [gone, stays, lost] = [
+      await entry('old', 'x'.repeat(200_000)),
+      await entry('young', 'y'.repeat(200_000)),
+      await entry('never-recorded', 'z'.repeat(200_000)),
+    ];
+    for (const digest of await digests()) await age(digest, 40);
+    await collect();
+    expect(await catalog.cache.entry(gone)).toBeUndefined();
+    expect((await catalog.cache.entry(stays))?.output).toEqual({ text: 'y'.repeat(200_000) });
+    expect((await catalog.cache.entry(lost))?.output).toEqual({ text: 'z'.repeat(200_000) });
+    for (const digest of await digests()) await store.remove(digest);
+    // A result whose value is lost is none.
+    expect(await catalog.cache.entry(stays)).toBeUndefined();
+  });
+
   it('leaves what is put, touched or named while it looks', async () => {
     const { catalog, file, tree, collect, store, digests } = await garden();
     const [put, named] = [await file('put again'), await file('named')];
