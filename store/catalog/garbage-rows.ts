@@ -2,6 +2,7 @@ import { isClosed } from '../../sdk/states.js';
 import type { GarbageCatalog, GarbagePlan, HeldContent } from '../garbage-catalog.js';
 import type { Time } from '../catalog.js';
 import { lastByKey, parts } from './columns.js';
+import { exclusive } from './exclusive.js';
 import { byDigest, contentOfBuilds, contentOfRuns, namedContent } from './named-content.js';
 import type { CatalogDb } from './tables.js';
 import { doomedTrees } from './doomed-trees.js';
@@ -64,27 +65,31 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
 }
 
 const forgetTree = (db: CatalogDb, runs: readonly string[], before: Time): Promise<boolean> =>
-  db.transaction().execute(async (trx) => {
-    for (const part of parts(runs)) {
-      const rows = await trx
-        .selectFrom('runs')
-        .select(['status', 'closed_at'])
-        .where('id', 'in', part)
-        .execute();
-      const closed = rows.every(
-        ({ status, closed_at }) => isClosed(status) && closed_at !== null && closed_at < before,
-      );
-      const versions = await trx
-        .selectFrom('model_versions')
-        .select('run')
-        .where('run', 'in', part)
-        .execute();
-      const children = await trx.selectFrom('runs').select('id').where('parent_run', 'in', part).execute();
-      if (!closed || versions.length > 0 || children.some(({ id }) => !runs.includes(id))) return false;
-    }
-    await forgetRuns(trx, runs);
-    return true;
-  });
+  exclusive(
+    db,
+    runs.map((run) => `run ${run}` as const),
+    async (trx) => {
+      for (const part of parts(runs)) {
+        const rows = await trx
+          .selectFrom('runs')
+          .select(['status', 'closed_at'])
+          .where('id', 'in', part)
+          .execute();
+        const closed = rows.every(
+          ({ status, closed_at }) => isClosed(status) && closed_at !== null && closed_at < before,
+        );
+        const versions = await trx
+          .selectFrom('model_versions')
+          .select('run')
+          .where('run', 'in', part)
+          .execute();
+        const children = await trx.selectFrom('runs').select('id').where('parent_run', 'in', part).execute();
+        if (!closed || versions.length > 0 || children.some(({ id }) => !runs.includes(id))) return false;
+      }
+      await forgetRuns(trx, runs);
+      return true;
+    },
+  );
 
 const keyOfBuild = ({ id, queue }: { readonly id: string; readonly queue: string }): string =>
   JSON.stringify([queue, id]);
@@ -114,7 +119,7 @@ async function doomedBuilds(
 async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promise<GarbagePlan['builds']> {
   const gone: { readonly id: string; readonly queue: string }[] = [];
   for (const { id, queue } of builds) {
-    await db.transaction().execute(async (trx) => {
+    await exclusive(db, [`queue ${queue}`], async (trx) => {
       const run = await trx
         .selectFrom('runs')
         .select('id')

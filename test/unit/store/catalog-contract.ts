@@ -620,5 +620,64 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         Array.from({ length: 30 }, (_, index) => index + 1),
       );
     });
+
+    describe('for garbage collection and for people', () => {
+      const closed = { status: 'completed', closedAt: at(5) } as const;
+
+      it('plans, names and forgets old runs and builds', async () => {
+        await catalog.publishBuild(aBuild());
+        await catalog.publishBuild(aBuild({ id: 'build-2', createdAt: at(6), nodeBundle: digest('3') }));
+        await catalog.insertRun(aRun({ id: 'old', ...closed, tags: { a: 'b' } }));
+        await catalog.insertRun(aRun({ id: 'open', build: 'build-2' }));
+        await catalog.project({
+          steps: [aStep({ run: 'old', ...closed })],
+          attempts: [anAttempt({ run: 'old', log: digest('c') })],
+          artifacts: [anEdge({ run: 'old' }), anEdge({ run: 'open', artifact: aModel() })],
+        });
+        const held = { run: 'old', digest: digest('d'), type: 'file', size: 2 ** 40, at: at(1) } as const;
+        await catalog.garbage.hold([held, held, { ...held, run: 'never-began' }]);
+        const plan = await catalog.garbage.plan({ runs: at(9), builds: at(9) });
+        expect(plan).toEqual({
+          trees: [['old']],
+          keptRuns: 1,
+          builds: [{ id: 'build-1', queue: 'millrace' }],
+        });
+        expect([...(await catalog.garbage.namedByRuns(['old'])).keys()].sort()).toEqual(
+          [digest('a'), digest('c'), digest('d')].sort(),
+        );
+        expect(await catalog.garbage.forgetTree(['old'], at(5))).toBe(false);
+        expect(await catalog.garbage.forgetTree(['old'], at(9))).toBe(true);
+        expect(await catalog.garbage.forgetBuilds(plan.builds)).toEqual(plan.builds);
+        await catalog.garbage.forgetUnstarted(at(9));
+        expect(await catalog.run('old')).toBeUndefined();
+        const named = await catalog.garbage.named();
+        expect(named.get(digest('b'))).toEqual({ type: 'tree', reason: 'run' });
+        expect(named.get(digest('3'))).toEqual({ type: 'file', reason: 'build' });
+        for (const gone of ['a', 'c', 'd']) expect(named.has(digest(gone))).toBe(false);
+      });
+
+      it('finds content by run, step, kind and name, by its digest and by the beginning of one', async () => {
+        await catalog.project({
+          attempts: [anAttempt({ log: digest('c') })],
+          artifacts: [
+            anEdge(),
+            anEdge({ run: 'run-2', direction: 'input', at: at(7) }),
+            anEdge({ path: 'fit', artifact: aModel(), at: at(6) }),
+          ],
+        });
+        const digests = async (filter: Parameters<Catalog['contents']['find']>[0]) => [
+          ...new Set((await catalog.contents.find(filter)).map(({ artifact }) => artifact.digest)),
+        ];
+        expect(await digests({})).toEqual([digest('a'), digest('b')]);
+        expect(await digests({ limit: 1 })).toEqual([digest('a')]);
+        expect(await digests({ kind: 'model' })).toEqual([digest('b')]);
+        expect(await digests({ run: 'run-2', step: 'train', name: 'table.csv' })).toEqual([digest('a')]);
+        expect(await digests({ run: 'run-3' })).toEqual([]);
+        expect((await catalog.contents.edges(digest('a'))).map(({ run }) => run)).toEqual(['run-1', 'run-2']);
+        expect(await catalog.contents.beginning('sha256:cc', 5)).toEqual([digest('c')]);
+        expect(await catalog.contents.beginning('sha256:', 2)).toEqual([digest('a'), digest('b')]);
+        expect(await catalog.contents.beginning('sha256:ab', 5)).toEqual([]);
+      });
+    });
   });
 }
