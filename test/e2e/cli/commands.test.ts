@@ -13,6 +13,7 @@ import { waitFor } from '../../support/wait-for.js';
 const files = {
   'package.json': '{"name":"commands","type":"module"}',
   'c.steps.ts': `
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { dataset, model, step } from 'millrace';
@@ -27,11 +28,13 @@ export const count = step({ name: 'count', isolation: 'process', input: z.object
   });
 export const fails = step({ name: 'fails', isolation: 'process', input: z.object({}), output: z.object({}) }, () => { console.error('last words'); throw new Error('on purpose'); });
 export const slow = step({ name: 'slow', isolation: 'none', input: z.object({}), output: z.object({}) }, async (_, { signal }) => { await pause(100_000, undefined, { signal }); return {}; });
+export const talks = step({ name: 'talks', isolation: 'process', input: z.object({ until: z.string() }), output: z.object({}) },
+  async ({ until }) => { console.log('first line'); while (!existsSync(until)) await pause(50); console.log('last line'); return {}; });
 export const boxed = step({ name: 'boxed', image: 'busybox:latest', command: ['true'], input: z.object({}), output: z.object({}) });`,
   'c.pipeline.ts': `
 import { approval, dataset, fetchData, pipeline, promote, register } from 'millrace';
 import { z } from 'zod';
-import { count, fails, slow } from './c.steps.js';
+import { count, fails, slow, talks } from './c.steps.js';
 export const release = pipeline({ name: 'release', input: z.object({ csv: dataset(), least: z.number().default(1) }) }, async ({ csv }) => {
   const made = await count({ csv });
   const candidate = await register('counter', { model: made.model, metrics: { lines: made.lines } });
@@ -39,8 +42,19 @@ export const release = pipeline({ name: 'release', input: z.object({ csv: datase
   return promote(candidate);
 });
 export const broken = pipeline({ name: 'broken', input: z.object({}) }, async () => fails({}));
+export const talking = pipeline({ name: 'talking', input: z.object({ until: z.string() }) }, async (input) => talks(input));
 export const long = pipeline({ name: 'long', input: z.object({}) }, async () => slow({}));
 export const fetching = pipeline({ name: 'fetching', input: z.object({ uri: z.string() }) }, async ({ uri }) => (await count({ csv: await fetchData(uri) })).lines);`,
+};
+
+type Doctor = {
+  readonly ok: boolean;
+  readonly checks: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly says: string;
+    readonly todo?: string;
+  }[];
 };
 
 describeWith({ temporal: true }, 'the millrace command', () => {
@@ -161,9 +175,53 @@ describeWith({ temporal: true }, 'the millrace command', () => {
     expect(text).toContain(words);
   });
 
-  test('doctor names what it checked', async () => {
-    const { value } = await json('doctor');
-    expect(JSON.stringify(value)).toMatch(/[Nn]ode.*[Tt]emporal/s);
+  test('logs -f prints lines while the step runs, and ends with the run', async () => {
+    const go = path.join(folder, 'go');
+    const run = await started('talking', '--input', `until=${go}`);
+    const following = await startCli(['logs', run, '-f'], { cwd: folder, env });
+    releaseAtEnd(() => following[Symbol.asyncDispose]());
+    await waitFor(() => following.stdout().includes('first line'), { what: 'the first line' });
+    expect(following.stdout()).not.toContain('last line');
+    await writeFile(go, '');
+    const { exitCode, stdout } = await following.ended;
+    expect(exitCode).toBe(0);
+    expect(stdout.match(/first line|last line/g)).toEqual(['first line', 'last line']);
+  });
+
+  test('doctor finds each thing it looks for well', async () => {
+    const { exitCode, value } = await json('doctor');
+    const { ok, checks } = value as Doctor;
+    expect(checks.map(({ name }) => name)).toEqual([
+      'config', 'node', 'millrace', 'python', 'docker', 'temporal', 'catalog', 'artifacts', 'disk', 'project',
+    ]); // prettier-ignore
+    expect(checks.filter(({ status }) => status === 'fail')).toEqual([]);
+    expect([ok, exitCode]).toEqual([true, 0]);
+    const said = (name: string) => checks.find((check) => check.name === name)?.says;
+    expect(said('node')).toContain(process.versions.node);
+    expect(said('temporal')).toMatch(/embedded service runs at 127\.0\.0\.1:\d+/);
+    expect(said('project')).toMatch(/release/);
+  });
+
+  test('doctor says what to do about each thing that fails, and fails with it', async () => {
+    const closed = await freePort();
+    const elsewhere = await temporaryFolder();
+    await writeProject(elsewhere, { ...files, 'c.pipeline.ts': 'export const broken = ;' });
+    const { exitCode, stdout } = await runCli(['doctor', '--json'], {
+      cwd: elsewhere,
+      env: {
+        MILLRACE_EXECUTOR: 'docker',
+        DOCKER_HOST: 'unix:///nowhere/docker.sock',
+        TEMPORAL_ADDRESS: `127.0.0.1:${closed}`,
+      },
+    });
+    const { ok, checks } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Doctor;
+    expect([ok, exitCode]).toEqual([false, 1]);
+    const failing = checks.filter(({ status }) => status === 'fail');
+    expect(failing.map(({ name, says, todo }) => [name, says, todo])).toEqual([
+      ['docker', expect.stringContaining('unix:///nowhere/docker.sock'), expect.stringContaining('Start Docker')],
+      ['temporal', expect.stringContaining(`127.0.0.1:${closed}`), expect.stringContaining('TEMPORAL_ADDRESS')],
+      ['project', expect.stringContaining('c.pipeline.ts:1'), expect.stringContaining('Mend the file')],
+    ]); // prettier-ignore
   });
 
   test('a service that cannot be reached and a port that is taken are said so', async () => {
