@@ -8,8 +8,8 @@ export interface Projector extends AsyncDisposable {
   add(rows: ProjectedRows): void;
   /** Waits until every row taken so far is in the catalog. */
   flush(): Promise<void>;
-  /** From now on a catalog that stays broken for two seconds is an error: the process is about to end. */
-  giveUp(): void;
+  /** Writes what is left. A catalog that stays broken for two seconds is an error then: the process is about to end. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const kinds = ['steps', 'attempts', 'metrics', 'artifacts', 'cacheUses'] as const;
@@ -64,12 +64,10 @@ export function createProjector(
   return {
     add(rows) {
       for (const kind of kinds) (pending[kind] as unknown[]).push(...(rows[kind] ?? []));
-      timer ??= setTimeout(() => void write(), delayMs);
+      // Whoever flushes next is told of a failure; here nobody waits.
+      timer ??= setTimeout(() => void write().catch(() => undefined), delayMs);
     },
     flush: write,
-    giveUp() {
-      givingUp = true;
-    },
     async [Symbol.asyncDispose]() {
       givingUp = true;
       await write();

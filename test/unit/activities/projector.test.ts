@@ -100,10 +100,22 @@ test('a row that can never be written is left out, alone or among others, which 
   expect(await catalog.metrics('run-1')).toEqual([]);
 });
 
-test('told to give up, it says that the catalog stays broken', async () => {
+test('at its end it says that the catalog stays broken, to whoever ends it and to nobody else', async () => {
   const { projector, state } = await projecting(5);
   state.failing = true;
-  projector.add({ steps: [aStep({ detail: 'first' })] });
-  projector.giveUp();
-  await expect(projector.flush()).rejects.toThrow('database is locked');
+  const unhandled: unknown[] = [];
+  const listen = (error: unknown) => unhandled.push(error);
+  process.on('unhandledRejection', listen);
+  try {
+    const ended = projector[Symbol.asyncDispose]();
+    await ended;
+    // A step that ends late still tells what became of it.
+    projector.add({ steps: [aStep({ detail: 'first' })] });
+    await waitFor(() => state.tries > 4, { what: 'the projector to give the rows up' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(unhandled).toEqual([]);
+    await expect(projector.flush()).rejects.toThrow('database is locked');
+  } finally {
+    process.off('unhandledRejection', listen);
+  }
 });
