@@ -40,15 +40,16 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log });
     const values = await readValues({ spec, output: definition.output }, folder);
+    const given = digestsOf(attempt.input);
     const artifacts = await storeArtifacts({
       spec,
       folder,
       values,
       store: env.store,
       signal,
-      given: digestsOf(attempt.input),
+      given,
     });
-    return checkedOutput(definition, { ...values, ...artifacts });
+    return checkedOutput(definition, { ...values, ...artifacts }, given);
   } finally {
     release();
     await keepCheckpoint(folder);
@@ -64,7 +65,10 @@ async function prepare(
   const inDocker = task.executor === 'docker';
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  if (attempt > 1) await endEarlierAttempts({ installation: env.installation, run, step, attempt });
+  if (attempt > 1) {
+    await loseEarlierAttempts({ run, step, attempt }, env);
+    await endEarlierAttempts({ installation: env.installation, run, step, attempt });
+  }
   await takeCheckpoint(folder);
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
   await layOutFolder({ folder, input, mode: inDocker ? 'link' : 'copy', store: env.store, signal });
@@ -84,6 +88,21 @@ async function prepare(
     log,
     secrets,
   };
+}
+
+/** Said before they are killed: an attempt that its successor ends has not failed by itself, and costs the author none. */
+async function loseEarlierAttempts(
+  { run, step, attempt }: { readonly run: string; readonly step: string; readonly attempt: number },
+  { catalog, projector }: Attempt['env'],
+): Promise<void> {
+  await projector.flush();
+  const earlier = (await catalog.attempts(run, step)).filter(
+    (each) => each.attempt < attempt && each.status === 'running',
+  );
+  if (earlier.length === 0) return;
+  const closedAt = new Date().toISOString();
+  projector.add({ attempts: earlier.map((each) => ({ ...each, status: 'lost', closedAt })) });
+  await projector.flush();
 }
 
 /** A container sees the shared copy through a read-only mount; a process gets one of its own, which it may write to. */

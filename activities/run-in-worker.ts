@@ -84,6 +84,7 @@ export async function runInWorker({
       ),
       aborted(signal, () => signal.reason as Error),
     ]);
+    const given = digestsOf(input);
     const artifacts =
       spec.artifacts.length === 0
         ? {}
@@ -94,9 +95,9 @@ export async function runInWorker({
             moved,
             store: env.store,
             signal,
-            given: digestsOf(input),
+            given,
           });
-    return checkedOutput(definition, { ...values, ...artifacts });
+    return checkedOutput(definition, { ...values, ...artifacts }, given);
   } finally {
     clearTimeout(timer);
     release();

@@ -21,7 +21,7 @@ import type { StepEnvironment } from './step-environment.js';
 export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {
   return async (task) => {
     const context = Context.current();
-    const { attempt } = context.info;
+    const { attempt, retryPolicy } = context.info;
     const place = { run: task.run, step: task.path, attempt };
     const signal = context.cancellationSignal;
     const report = reportAttempt({
@@ -51,7 +51,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       await forget();
       return result;
     } catch (error) {
-      if (isGivenUp(signal)) {
+      if (isGivenUp(signal) || (await isSuperseded(env, task, attempt))) {
         // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
         await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
         throw new CancelledFailure('given up');
@@ -69,6 +69,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
         : fromFailureInfo(maskedFailure(toFailureInfo(placedError(error, place)), mask), error);
       const final =
         !isRetryable(placed) ||
+        attempt >= (retryPolicy?.maximumAttempts || Infinity) ||
         (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);
       env.logger.warn(
         { ...place, code: placed.code },
@@ -81,6 +82,20 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       report.stop();
     }
   };
+}
+
+/** Whether a later attempt has begun, though this one was not told yet: its end is then that one's doing. */
+async function isSuperseded(
+  { catalog, projector }: StepEnvironment,
+  { run, path, executor }: StepTask,
+  attempt: number,
+): Promise<boolean> {
+  if (executor === 'worker') return false;
+  await projector.flush();
+  const attempts = await catalog.attempts(run, path);
+  return attempts.some(
+    (each) => each.attempt > attempt || (each.attempt === attempt && each.status === 'lost'),
+  );
 }
 
 function validInput(definition: StepDefinition, { spec, run, path, input }: StepTask): unknown {

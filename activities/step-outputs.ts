@@ -50,14 +50,8 @@ export async function storeArtifacts({
     // Handing on an input is making no copy of it.
     const value = values[name];
     if (isArtifactRef(value)) {
-      if (given.has(value.digest)) continue;
-      throw new StepOutputInvalid(
-        `Step \`${spec.name}\` named as output \`${name}\` an artifact that is not of its input: ${value.digest}.`,
-        {
-          fields: { output: name },
-          hint: 'Write the content to out/; only an input may be handed on by its reference.',
-        },
-      );
+      refuseForged(spec.name, name, value, given);
+      continue;
     }
     const made = moved[name] ?? path.join(folder, contract.outputs, name);
     if (await exists(made)) stored[name] = { $artifact: kind, ...(await store.put(made, { signal })), name };
@@ -100,13 +94,21 @@ export async function readValues(
   return values;
 }
 
-/** @throws StepOutputInvalid naming each wrong field */
+/**
+ * @param given digests of the step's input artifacts; default none
+ * @throws StepOutputInvalid naming each wrong field
+ */
 export function checkedOutput(
   definition: StepDefinition,
   output: unknown,
+  given: ReadonlySet<string> = new Set(),
 ): Readonly<Record<string, unknown>> {
   const result = definition.output.safeParse(output);
-  if (result.success) return result.data;
+  if (result.success) {
+    for (const name of definition.spec.values)
+      refuseForged(definition.spec.name, name, result.data[name], given);
+    return result.data;
+  }
   const problems = inputProblems(result.error);
   throw new StepOutputInvalid(
     `The output of step \`${definition.spec.name}\` breaks its schema: ${problems.join('; ')}.`,
@@ -115,6 +117,20 @@ export function checkedOutput(
       hint: 'Mend the step or its `output` schema; its log is kept.',
     },
   );
+}
+
+/** A reference that the step was not given would let it read whatever the store holds. */
+function refuseForged(step: string, output: string, value: unknown, given: ReadonlySet<string>): void {
+  walkArtifacts(value, ({ digest }) => {
+    if (given.has(digest)) return;
+    throw new StepOutputInvalid(
+      `Step \`${step}\` named as output \`${output}\` an artifact that is not of its input: ${digest}.`,
+      {
+        fields: { output },
+        hint: 'Write the content to out/; only an input may be handed on by its reference.',
+      },
+    );
+  });
 }
 
 async function readOutputJson(spec: StepSpec, file: string): Promise<object> {

@@ -55,11 +55,17 @@ export function mergeStep(
   };
 }
 
-/** An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. */
+/**
+ * An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. One that was given up
+ * did not fail by itself, whatever it says of its end.
+ */
 export const mergeAttempt = (stored: AttemptRecord | undefined, incoming: AttemptRecord): AttemptRecord =>
-  stored && stored.status !== 'running' && ['running', 'lost', 'cancelled'].includes(incoming.status)
+  stored && stored.status !== 'running' && !counts(stored, incoming)
     ? { ...incoming, ...stored }
     : { ...stored, ...incoming };
+
+const counts = (stored: AttemptRecord, { status }: AttemptRecord): boolean =>
+  status === 'completed' || (status === 'failed' && stored.status !== 'lost');
 
 const fillInput = (record: StepRecord, { input }: StepRecord): StepRecord =>
   record.input === undefined && input !== undefined ? { ...record, input } : record;

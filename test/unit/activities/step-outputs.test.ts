@@ -149,6 +149,25 @@ describe('artifacts', () => {
 });
 
 describe('the output as a whole', () => {
+  it('may name artifacts in its values only if they are of the input', () => {
+    const several = step({
+      name: 'pick',
+      command: ['pick'],
+      input: z.object({ models: z.array(model()) }),
+      output: z.object({ best: z.array(model()), facts: z.record(z.string(), z.unknown()) }),
+    })[STEP];
+    const given = digestsOf({ models: [ref] });
+    const forged = { ...ref, digest: `sha256:${'f'.repeat(64)}` };
+    expect(checkedOutput(several, { best: [ref], facts: {} }, given)).toEqual({ best: [ref], facts: {} });
+    expect(() => checkedOutput(several, { best: [ref, forged], facts: {} }, given)).toThrow(
+      `Step \`pick\` named as output \`best\` an artifact that is not of its input: ${forged.digest}.`,
+    );
+    expect(() => checkedOutput(several, { best: [], facts: { deep: [{ forged }] } }, given)).toThrow(
+      StepOutputInvalid,
+    );
+    expect(() => checkedOutput(several, { best: [ref], facts: {} })).toThrow(StepOutputInvalid);
+  });
+
   it('is what the schema makes of it', () => {
     expect(checkedOutput(definition, { model: ref, auc: 0.8, extra: true })).toEqual({
       model: ref,

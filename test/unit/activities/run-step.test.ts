@@ -1,0 +1,83 @@
+import path from 'node:path';
+import { asyncLocalStorage } from '@temporalio/activity';
+import type { Context } from '@temporalio/activity';
+import pino from 'pino';
+import { createProjector } from '../../../activities/projector.js';
+import { createRunStep } from '../../../activities/run-step.js';
+import type { StepEnvironment } from '../../../activities/step-environment.js';
+import { statePaths } from '../../../config/state-paths.js';
+import { InfrastructureFailed, StepFailed } from '../../../sdk/errors.js';
+import type { StepTask } from '../../../sdk/protocol/messages.js';
+import { openCatalog } from '../../../store/open-catalog.js';
+import { executionOf } from '../../support/execution.js';
+import { releaseAtEnd } from '../../support/release-at-end.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { aRun, anAttempt } from '../store/records.js';
+
+/** The activity on a catalog of its own; its step fails as `failure` says. */
+async function failing(failure: () => Error) {
+  const folder = await temporaryFolder();
+  const catalog = await openCatalog(`sqlite:${path.join(folder, 'catalog.db')}`);
+  releaseAtEnd(() => catalog[Symbol.asyncDispose]());
+  await catalog.insertRun(aRun());
+  const logger = pino({ level: 'silent' });
+  const env = {
+    catalog,
+    logger,
+    worker: 'here:1',
+    paths: statePaths(folder),
+    projector: createProjector(catalog, { logger }),
+    secrets: { value: () => Promise.resolve(undefined) },
+    placed: { definition: () => Promise.reject(failure()) },
+  } as unknown as StepEnvironment;
+  const { spec } = executionOf({ name: 'train', command: ['true'], retry: { attempts: 1 } });
+  const task: StepTask = {
+    v: 1,
+    run: 'run-1',
+    path: 'train',
+    pipeline: 'p',
+    build: 'b',
+    spec,
+    executor: 'process',
+    input: {},
+  };
+  const run = (attempt: number) =>
+    asyncLocalStorage.run(
+      {
+        info: { attempt, retryPolicy: { maximumAttempts: 21 } },
+        cancellationSignal: new AbortController().signal,
+        heartbeat: () => undefined,
+      } as unknown as Context,
+      () => createRunStep(env)(task),
+    );
+  return { catalog, run };
+}
+
+const broken = () => new InfrastructureFailed('The engine is away.');
+
+test('after the last attempt that infrastructure may use none is said to follow', async () => {
+  const { catalog, run } = await failing(broken);
+  await expect(run(20)).rejects.toMatchObject({ nonRetryable: false });
+  expect(await catalog.steps('run-1')).toMatchObject([{ status: 'retrying' }]);
+  await expect(run(21)).rejects.toMatchObject({ nonRetryable: true });
+  expect(await catalog.steps('run-1')).toMatchObject([{ status: 'failed' }]);
+});
+
+test('an attempt that a later one has ended is lost, and the step is not said to have failed', async () => {
+  const { catalog, run } = await failing(() => new StepFailed('It ended with exit code 137.'));
+  await catalog.project({ attempts: [anAttempt({ attempt: 2, status: 'running' })] });
+  await expect(run(1)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  const attempts = await catalog.attempts('run-1', 'train');
+  expect(attempts.map(({ attempt, status }) => `${attempt} ${status}`).sort()).toEqual([
+    '1 lost',
+    '2 running',
+  ]);
+  expect(await catalog.steps('run-1')).toEqual([]);
+});
+
+test('an attempt that was given up meanwhile is lost, whatever it ended with', async () => {
+  const { catalog, run } = await failing(() => new StepFailed('It ended with exit code 137.'));
+  await catalog.project({ attempts: [anAttempt({ attempt: 1, status: 'lost' })] });
+  await expect(run(1)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  expect(await catalog.attempts('run-1', 'train')).toMatchObject([{ attempt: 1, status: 'lost' }]);
+});
