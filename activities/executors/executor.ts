@@ -76,7 +76,8 @@ export interface Executor {
 
 export type ExecuteOptions = {
   readonly signal: AbortSignal;
-  /** Called with words such as `pulling 40 %`. */ readonly onDetail?: (detail: string) => void;
+  /** Called with words such as `pulling 40 %`, and with none when that is over. */
+  readonly onDetail?: (detail: string) => void;
 };
 
 /** What only an executor with images can do. */

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, open, rm, symlink } from 'node:fs/promises';
-import { constants, homedir, tmpdir } from 'node:os';
+import { mkdir, open, rm, symlink } from 'node:fs/promises';
+import { constants, homedir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { removeTree } from '../remove-tree.js';
 import { contract } from '../../sdk/step-contract.js';
 import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
@@ -14,15 +13,18 @@ import type { ExecutionLimits } from './execution-limits.js';
 import { watchLimits } from './execution-limits.js';
 import { findProgram } from './find-program.js';
 import { hostInterpreter } from './host-interpreter.js';
+import type { OwnedFolder } from './owned-folder.js';
 import type { OutputLog } from './output-log.js';
 import { openOutputLog } from './output-log.js';
 import { endProcesses, markOf } from './process-leftovers.js';
 import type { PythonEnvironment } from './python-environment.js';
 import { pythonEnvironment } from './python-environment.js';
+import type { SecretFiles } from './secret-files.js';
 import { writeSecretFiles } from './secret-files.js';
 import { watchSession } from './session-watch.js';
 import type { SharedWork } from './shared-work.js';
 import { createSharedWork } from './shared-work.js';
+import { makeTemporaryFolder } from './temporary-folder.js';
 
 export type ProcessExecutorOptions = {
   /** Where PATH, HOME, LANG and settings of pip come from. Default: this process's environment. */
@@ -55,10 +57,12 @@ type Run = {
 async function execute({ execution, env, share }: Run, options: ExecuteOptions): Promise<ExecutionEnd> {
   const { folder, source, secrets } = execution;
   const log = await openOutputLog(execution.log, { secrets: secrets.map(({ value }) => value) });
-  const temporary = await mkdtemp(path.join(tmpdir(), 'millrace-'));
   const secretsFolder = path.join(folder, contract.secrets);
-  const files = await writeSecretFiles(execution, { exports: false });
+  let temporary: OwnedFolder | undefined;
+  let files: SecretFiles | undefined;
   try {
+    temporary = await makeTemporaryFolder(execution);
+    files = await writeSecretFiles(execution, { exports: false });
     if (options.signal.aborted) return ended({ reason: 'cancelled' });
     await layOut(folder);
     if (files) {
@@ -67,12 +71,14 @@ async function execute({ execution, env, share }: Run, options: ExecuteOptions):
     }
     const python =
       source === undefined ? undefined : await pythonEnvironment(source, { ...options, env, share });
+    // What was told of the installing is over.
+    if (python) options.onDetail?.('');
     const program = await limitedCommand(execution, env);
     const end = await runProgram({
       execution,
       program,
-      env: environment({ execution, env, python, temporary }),
-      temporary,
+      env: environment({ execution, env, python, temporary: temporary.folder }),
+      temporary: temporary.folder,
       log,
       signal: options.signal,
     });
@@ -84,7 +90,7 @@ async function execute({ execution, env, share }: Run, options: ExecuteOptions):
     await log.close();
     if (files) await rm(secretsFolder, { force: true });
     await files?.remove();
-    await removeTree(temporary);
+    await temporary?.remove();
   }
 }
 

@@ -1,22 +1,17 @@
-import { chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, writeFile } from 'node:fs/promises';
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefinitionInvalid } from '../../sdk/errors.js';
 import type { Execution } from './executor.js';
+import type { OwnedFolder } from './owned-folder.js';
+import { makeOwnedFolder } from './owned-folder.js';
 
-/** Files of one attempt's secrets, on tmpfs where the host has one. */
-export type SecretFiles = {
-  /** Holds a file per secret, named after it. */
-  readonly folder: string;
-  /** Removes them. */
-  remove(): Promise<void>;
-};
+/** Files of one attempt's secrets, on tmpfs where the host has one: the folder holds a file per secret, named after it. */
+export type SecretFiles = OwnedFolder;
 
 /** In the folder of secrets: shell text that exports those asked for as environment. */
 export const exportsFile = '.environment.sh';
-/** Beside the folder of secrets: whose they are, for the sweep. */
-export const ownerFile = 'owner.json';
 
 /** Where files of secrets lie on this host. */
 export const secretsRoot = (): string => (isWritable('/dev/shm') ? '/dev/shm' : tmpdir());
@@ -28,20 +23,19 @@ export const secretsPrefix = (installation: string): string => `millrace-secrets
  * @throws DefinitionInvalid when a name can be no file or variable
  */
 export async function writeSecretFiles(
-  { installation, run, step, attempt, secrets }: Execution,
+  { secrets, ...identity }: Execution,
   { owner, exports }: { readonly owner?: Owner | undefined; readonly exports: boolean },
 ): Promise<SecretFiles | undefined> {
   if (secrets.length === 0) return undefined;
   for (const secret of secrets) checkSecretName(secret);
-  const root = await mkdtemp(path.join(secretsRoot(), secretsPrefix(installation)));
-  const folder = path.join(root, 'values');
+  const prefix = path.join(secretsRoot(), secretsPrefix(identity.installation));
+  const owned = await makeOwnedFolder(identity, { prefix, name: 'values' });
+  const { folder } = owned;
   const files = [
     ...secrets.map(({ name, value }) => ({ name, value })),
     ...(exports ? [{ name: exportsFile, value: exportsOf(secrets) }] : []),
   ];
   try {
-    await writeFile(path.join(root, ownerFile), JSON.stringify({ installation, run, step, attempt }));
-    await mkdir(folder, { mode: 0o700 });
     for (const { name, value } of files) {
       const file = path.join(folder, name);
       await writeFile(file, value, { mode: 0o400 });
@@ -49,10 +43,10 @@ export async function writeSecretFiles(
     }
     if (owner) await chown(folder, owner.uid, owner.gid);
   } catch (error) {
-    await rm(root, { recursive: true, force: true });
+    await owned.remove();
     throw error;
   }
-  return { folder, remove: () => rm(root, { recursive: true, force: true }) };
+  return owned;
 }
 
 export type Owner = { readonly uid: number; readonly gid: number };

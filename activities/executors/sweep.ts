@@ -1,4 +1,3 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
@@ -8,8 +7,10 @@ import { labelNames } from './container-options.js';
 import { connectDocker } from './docker-connection.js';
 import { statusOf } from './docker-errors.js';
 import { enginePatience } from './engine-call.js';
+import { ownedFolders } from './owned-folder.js';
 import { kill, stepProcesses } from './process-leftovers.js';
-import { ownerFile, secretsPrefix, secretsRoot } from './secret-files.js';
+import { secretsPrefix, secretsRoot } from './secret-files.js';
+import { temporaryPrefix } from './temporary-folder.js';
 
 export type SweepOptions = {
   /** Nothing of another installation is touched. */
@@ -25,7 +26,7 @@ export type SweepOptions = {
   readonly removeMs?: number;
 };
 
-/** Removes containers, processes and files of secrets that workers left behind. An engine that does not answer is left alone. */
+/** Removes containers, processes, files of secrets and temporary files that workers left behind. An engine that does not answer is left alone. */
 export async function sweep({
   installation,
   isLive,
@@ -44,7 +45,7 @@ export async function sweep({
   const left = [
     ...(await leftContainers(docker, installation, removeMs)),
     ...(await leftProcesses(installation)),
-    ...(await leftSecrets(installation)),
+    ...(await leftFolders(installation)),
   ];
   for (const { owner, what, remove } of left) {
     if (signal?.aborted) return;
@@ -121,25 +122,14 @@ async function leftProcesses(installation: string): Promise<readonly Leftover[]>
   }));
 }
 
-async function leftSecrets(installation: string): Promise<readonly Leftover[]> {
-  const names = await readdir(secretsRoot()).catch(() => []);
-  const own = names.filter((name) => name.startsWith(secretsPrefix(installation)));
-  const found = await Promise.all(
-    own.map(async (name) => {
-      const folder = path.join(secretsRoot(), name);
-      const text = await readFile(path.join(folder, ownerFile), 'utf8').catch(() => undefined);
-      // Without it the folder is being made just now.
-      if (text === undefined) return [];
-      const { installation: whose, ...owner } = JSON.parse(text) as Owner & { readonly installation: string };
-      if (whose !== installation) return [];
-      return [
-        {
-          owner,
-          what: 'files of secrets',
-          remove: () => rm(folder, { recursive: true, force: true }),
-        },
-      ];
-    }),
+/** Files of secrets, and the temporary folders of processes. */
+async function leftFolders(installation: string): Promise<readonly Leftover[]> {
+  const prefixes = {
+    'files of secrets': path.join(secretsRoot(), secretsPrefix(installation)),
+    'temporary files': temporaryPrefix(),
+  };
+  const found = Object.entries(prefixes).map(async ([what, prefix]) =>
+    (await ownedFolders(prefix, installation)).map(({ remove, ...owner }) => ({ owner, what, remove })),
   );
-  return found.flat();
+  return (await Promise.all(found)).flat();
 }
