@@ -42,8 +42,8 @@ import { specOf } from './step-proxy.js';
 
 /** Attempts on top of the author's that lost workers and broken infrastructure may use. */
 const infrastructureAttempts = 20;
-/** A worker that is silent for so long has lost the attempt. */
-const heartbeatTimeout = '20s';
+/** A worker that is silent for so long has lost the attempt. With the reconciler's 3 s the catalog is true within 20 s. */
+const heartbeatTimeout = '15s';
 /** Waiting for room on a worker counts into Temporal's limit of an attempt; the executor keeps the step's own. */
 const longestWait = 30 * 24 * 3_600_000;
 
