@@ -86,12 +86,16 @@ describeWith({ docker: true }, 'the Docker executor', () => {
       command: [
         'sh',
         '-c',
-        'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; df -k /dev/shm | tail -1',
+        'cd /sys/fs/cgroup; cat pids/pids.max pids.max 2>/dev/null; df -k /dev/shm | tail -1;' +
+          // One file in control groups v2, two in v1.
+          ' cat cpu.max 2>/dev/null || echo $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us)',
       ],
-      options: { resources: { pids: 77, shm: '16MiB' } },
+      options: { resources: { cpus: 0.75, pids: 77, shm: '16MiB' } },
     });
     expect(log[0]).toBe('out 77');
     expect(log[1]).toMatch(/ 16384 /);
+    const [quota, period] = log[2]!.slice('out '.length).split(' ').map(Number);
+    expect(quota! / period!).toBeCloseTo(0.75);
   });
 
   test('labels the container, and inspection shows no secret', async () => {

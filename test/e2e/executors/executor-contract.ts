@@ -20,6 +20,7 @@ export type TryOptions = {
   readonly options?: Parameters<typeof executionOf>[0];
   readonly given?: Partial<Execution>;
   readonly signal?: AbortSignal;
+  readonly onDetail?: (detail: string) => void;
   /** Called with the folder before the program starts. */
   readonly layOut?: (folder: string) => Promise<void>;
 };
@@ -28,7 +29,7 @@ export type TryOptions = {
 export type Try = (options: TryOptions) => Promise<Tried>;
 
 export function tryWith(executor: Executor, image?: ResolvedImage): Try {
-  return async ({ command, options = {}, given = {}, signal, layOut }) => {
+  return async ({ command, options = {}, given = {}, signal, onDetail, layOut }) => {
     const root = await temporaryFolder();
     const folder = path.join(root, 'attempt');
     for (const name of ['in', 'out', 'checkpoint']) await mkdir(path.join(folder, name), { recursive: true });
@@ -40,7 +41,10 @@ export function tryWith(executor: Executor, image?: ResolvedImage): Try {
       { ...options, command },
       { folder, log, image, command: () => command, ...given },
     );
-    const end = await executor.execute(execution, { signal: signal ?? new AbortController().signal });
+    const end = await executor.execute(execution, {
+      signal: signal ?? new AbortController().signal,
+      ...(onDetail && { onDetail }),
+    });
     const text = await readFile(log, 'utf8');
     return {
       end,

@@ -42,6 +42,13 @@ describeWith({ python: true }, 'the virtual environment of a source', () => {
     expect(await environments()).toHaveLength(1);
   });
 
+  test('tells of the installing while it goes on, and no longer', async () => {
+    const details: string[] = [];
+    const source = await sourceWith('# told of\nsix==1.17.0\n');
+    await tryWith(executor())({ command, given: { source }, onDetail: (detail) => details.push(detail) });
+    expect(details).toEqual(['installing requirements.txt', '']);
+  });
+
   test('gets neither secrets nor settings of the worker while packages are built', async () => {
     const own = await temporaryFolder();
     await writeOwnPackage(own);

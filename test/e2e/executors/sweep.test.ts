@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { connectDocker } from '../../../activities/executors/docker-connection.js';
 import { labelsOf } from '../../../activities/executors/container-options.js';
 import { markOf } from '../../../activities/executors/process-leftovers.js';
-import {
-  ownerFile,
-  secretsPrefix,
-  secretsRoot,
-  writeSecretFiles,
-} from '../../../activities/executors/secret-files.js';
-import { sweep } from '../../../activities/executors/sweep.js';
+import { ownerFile } from '../../../activities/executors/owned-folder.js';
+import { secretsPrefix, secretsRoot, writeSecretFiles } from '../../../activities/executors/secret-files.js';
+import { makeTemporaryFolder } from '../../../activities/executors/temporary-folder.js';
+import { endEarlierAttempts, sweep } from '../../../activities/executors/sweep.js';
 import { describeWith } from '../../support/describe-with.js';
 import { executionOf } from '../../support/execution.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
@@ -30,16 +29,37 @@ describeWith({ docker: true }, 'the sweep', () => {
     key: 'key',
   });
 
-  async function container(installation: string, run: string, attempt: number) {
+  const container = (installation: string, run: string, attempt: number) =>
+    containerOf(identity(installation, run, attempt));
+
+  async function containerOf(whose: ReturnType<typeof identity>) {
     const made = await docker.createContainer({
       Image: 'busybox:latest',
       Cmd: ['sleep', '300'],
-      Labels: labelsOf(identity(installation, run, attempt)),
+      Labels: labelsOf(whose),
     });
     releaseAtEnd(() => made.remove({ force: true }).catch(() => undefined));
     await made.start();
     return made;
   }
+
+  function processOf(whose: ReturnType<typeof identity>) {
+    const child = spawn('sleep', ['300'], {
+      env: { PATH: process.env['PATH'], ...markOf(whose) },
+      detached: true,
+    });
+    releaseAtEnd(() => child.kill('SIGKILL'));
+    return child;
+  }
+
+  /** One that was killed and that its parent, this test, has not heard of yet counts no more. */
+  const isRunning = (pid: number) => {
+    try {
+      return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    } catch {
+      return false;
+    }
+  };
 
   const isThere = (made: Awaited<ReturnType<typeof container>>) =>
     made.inspect().then(
@@ -68,17 +88,25 @@ describeWith({ docker: true }, 'the sweep', () => {
       identity(first, 'run-live', 2),
       identity(first, 'run-closed', 1),
       identity(second, 'run-closed', 1),
-    ].map((whose) => {
-      const child = spawn('sleep', ['300'], {
-        env: { PATH: process.env['PATH'], ...markOf(whose) },
-        detached: true,
-      });
-      releaseAtEnd(() => child.kill('SIGKILL'));
-      return child;
-    });
+    ].map(processOf);
     await sweep({ installation: first, isLive, docker });
     await waitFor(() => started[1]?.signalCode === 'SIGKILL', { what: 'the process to end' });
     expect(started.map(({ signalCode }) => signalCode)).toEqual([null, 'SIGKILL', null]);
+  });
+
+  test('ends earlier attempts of the same step before the next begins, and nothing else', async () => {
+    const of = (step: string, attempt: number, installation = first) => ({
+      ...identity(installation, 'run-next', attempt),
+      step,
+    });
+    const places = [of('a', 1), of('a', 2), of('a', 3), of('a', 4), of('b', 1), of('a', 1, second)];
+    const containers = await Promise.all(places.map((place) => containerOf(place)));
+    const processes = places.map(processOf);
+    await endEarlierAttempts({ installation: first, run: 'run-next', step: 'a', attempt: 3 }, docker);
+    const kept = [false, false, true, true, true, true];
+    expect(await Promise.all(containers.map(isThere))).toEqual(kept);
+    // They are not only told to end: the next attempt takes their checkpoint over.
+    expect(processes.map(({ pid }) => isRunning(pid!))).toEqual(kept);
   });
 
   test('removes files of secrets that lost their worker, and none of another installation', async () => {
@@ -99,6 +127,19 @@ describeWith({ docker: true }, 'the sweep', () => {
       ),
     );
     expect(await Promise.all(there)).toEqual([true, false, true]);
+  });
+
+  test('removes temporary files of processes that lost their worker, and none of another installation', async () => {
+    const made = await Promise.all(
+      [identity(first, 'run-live', 2), identity(first, 'run-live', 1), identity(second, 'run-closed', 1)].map(
+        makeTemporaryFolder,
+      ),
+    );
+    for (const { remove } of made) releaseAtEnd(remove);
+    await sweep({ installation: first, isLive, docker });
+    expect(made.map(({ folder }) => existsSync(folder))).toEqual([true, false, true]);
+    // The path of a socket may have 104 bytes, and Python alone takes 31 of them.
+    expect(path.relative(tmpdir(), made[0]!.folder).length).toBeLessThan(24);
   });
 
   test('leaves files of secrets alone while they are being made', async () => {

@@ -37,6 +37,7 @@ async function failing(failure: () => Error) {
     path: 'train',
     pipeline: 'p',
     build: 'b',
+    queue: 'q',
     spec,
     executor: 'process',
     input: {},
