@@ -38,9 +38,21 @@ export type S3CallsOptions = {
   /** Of the store, for people. */
   readonly location: string;
   readonly patienceMs?: number | undefined;
+  readonly clock?: S3Clock;
 };
 
-export function createS3Calls({ client, location, patienceMs = defaultPatienceMs }: S3CallsOptions): S3Calls {
+/** What patience goes by. Default: the process's own. */
+export type S3Clock = {
+  readonly now: () => number;
+  readonly pause: (ms: number, signal?: AbortSignal) => Promise<void>;
+};
+
+export function createS3Calls({
+  client,
+  location,
+  patienceMs = defaultPatienceMs,
+  clock = ownClock,
+}: S3CallsOptions): S3Calls {
   const patience = ({ signal }: StoreOptions = {}): Patience => {
     let since: number | undefined;
     let pauseMs = firstPauseMs;
@@ -54,11 +66,11 @@ export function createS3Calls({ client, location, patienceMs = defaultPatienceMs
         const failure = judgeS3Failure(error, location);
         if (failure.kind === 'answer') throw error;
         if (failure.kind === 'final') throw failure.error;
-        since ??= performance.now();
-        const waited = performance.now() - since;
+        since ??= clock.now();
+        const waited = clock.now() - since;
         if (waited >= patienceMs) throw notAnswering(error, location, waited);
         // Many requests fail at once; they must not all come back at once.
-        await pause(pauseMs * (0.5 + Math.random() / 2), signal);
+        await clock.pause(pauseMs * (0.5 + Math.random() / 2), signal);
         signal?.throwIfAborted();
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       },
@@ -82,6 +94,8 @@ export function createS3Calls({ client, location, patienceMs = defaultPatienceMs
   };
 }
 
-/** Ends early, and quietly, when the signal is aborted. */
-const pause = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
-  sleep(ms, undefined, { signal }).catch(() => {});
+const ownClock: S3Clock = {
+  now: () => performance.now(),
+  // Ends early, and quietly, when the signal is aborted.
+  pause: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch(() => {}),
+};

@@ -19,6 +19,8 @@ export function createS3Client(settings: S3Settings, env: NodeJS.ProcessEnv = pr
     ...(region !== undefined && { region }),
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
     maxAttempts: 1,
+    // It would say on stderr what is tried again here.
+    logger: { trace: silent, debug: silent, info: silent, warn: silent, error: silent },
     // What is sent carries its sha256 in the signature, what is read is checked against its name: no more sums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -30,3 +32,5 @@ export function createS3Client(settings: S3Settings, env: NodeJS.ProcessEnv = pr
   signAnnouncedBodies(client);
   return client;
 }
+
+const silent = (): void => {};

@@ -102,15 +102,16 @@ const passing = (status: number, code: string): boolean =>
   status === 409 ||
   code === 'RequestTimeout';
 
-const networkCodes: ReadonlySet<string> = new Set([
-  'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH',
-  'ENETDOWN', 'EADDRNOTAVAIL', 'ERR_STREAM_PREMATURE_CLOSE', 'HPE_INVALID_CONSTANT', 'TimeoutError',
-]); // prettier-ignore
+const networkWords =
+  /\b(?:E(?:CONN(?:RESET|REFUSED|ABORTED)|PIPE|TIMEDOUT|AI_AGAIN|NOTFOUND|HOST(?:UNREACH|DOWN)|NET(?:UNREACH|DOWN)|ADDRNOTAVAIL)|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+|TimeoutError|socket hang up|aborted)\b/;
 
+/** By code, name or words: the SDK wraps some errors in others that keep no more than the words. */
 function isNetwork(error: unknown): boolean {
   const { code, name, message, cause } = Object(error) as Partial<NodeJS.ErrnoException>;
-  if (networkCodes.has(String(code)) || networkCodes.has(String(name))) return true;
-  return /socket hang up|aborted/.test(String(message)) || (cause !== undefined && isNetwork(cause));
+  return (
+    [code, name, message].some((said) => networkWords.test(String(said))) ||
+    (cause !== undefined && isNetwork(cause))
+  );
 }
 
 type SdkError = {
