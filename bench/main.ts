@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { bytes } from '../sdk/bytes.js';
 import { overhead } from './overhead.js';
 import { store } from './store.js';
 
@@ -6,6 +7,9 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '7' },
+    // Of the bench `store`: the large file and how many small ones there are, less than the figures are defined for where that is enough.
+    size: { type: 'string', default: '1GiB' },
+    files: { type: 'string', default: '10000' },
     case: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -16,4 +20,9 @@ if (!bench) {
   console.error(`No bench ${name}; there are: ${Object.keys(benches).join(', ')}.`);
   process.exit(2);
 }
-await bench({ rounds: Number(values.rounds), cases: values.case });
+await bench({
+  rounds: Number(values.rounds),
+  cases: values.case,
+  size: bytes(values.size, 'size'),
+  files: Number(values.files),
+});

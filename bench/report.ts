@@ -8,8 +8,12 @@ export type Figure = {
   readonly value: number;
   readonly floor?: number;
   readonly ratio?: number;
-  /** Steps that really ran for `value`: nothing is cached. */
+  /** Steps or operations that really ran for `value`: nothing is cached. */
   readonly executed: number;
+  /** Most memory of the process above what it had when idle, MiB. */
+  readonly memory?: number;
+  /** What the floor was measured with. */
+  readonly against?: string;
 };
 
 /** Prints one JSON line, with the load of the machine: figures of a busy one are worth their ratio only. */

@@ -21,12 +21,20 @@ export type Found =
 /** Links to folders that hold links to folders multiply: a tree ends somewhere. */
 const mostEntries = 1_000_000;
 
+export type ScanOptions = StoreOptions & {
+  /** Entries a tree may have. Default a million. */
+  readonly most?: number;
+};
+
 /**
  * What there is to store at `path`, links followed. A link may lead to where its own tree reaches (a single file's tree is
  * its folder).
  * @throws UnsafeOutput naming the entry; InvalidInput when there is nothing at `path`
  */
-export async function scanPath(path: string, { signal }: StoreOptions = {}): Promise<Found> {
+export async function scanPath(
+  path: string,
+  { signal, most = mostEntries }: ScanOptions = {},
+): Promise<Found> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
     throw new InvalidInput(`There is no file or folder at ${path}.`, {
@@ -53,7 +61,7 @@ export async function scanPath(path: string, { signal }: StoreOptions = {}): Pro
     for (const bytes of names) {
       signal?.throwIfAborted();
       const entry = join(prefix, utf8Name(bytes, prefix)).replaceAll(sep, '/');
-      if (++count > mostEntries) throw unsafe(entry, `the entry after ${mostEntries} others`);
+      if (++count > most) throw unsafe(entry, `the entry after ${most} others`);
       const place = join(folder, basename(entry));
       const itself = lstatSync(place);
       await breathe();

@@ -16,8 +16,8 @@ function shiftClock(ms: number): void {
   if (ms === 0) return;
   const Real = Date;
   globalThis.Date = class extends Real {
-    constructor(...given: [] | [number]) {
-      super(...((given.length === 0 ? [Real.now() + ms] : given) as [number]));
+    constructor(given?: number) {
+      super(given ?? Real.now() + ms);
     }
     static override now = (): number => Real.now() + ms;
   } as DateConstructor;

@@ -129,6 +129,44 @@ export function artifactStoreContract(name: string, open: () => Promise<StoreUnd
         ); // prettier-ignore
       });
 
+      it('names as long as a file system has them, and deep folders', async () => {
+        const long = `${'é'.repeat(127)}x`;
+        const deep = Array.from({ length: 12 }, () => 'd'.repeat(200)).join('/');
+        write(`tree/${long}`, 'long');
+        write(`tree/${deep}/${long}`, 'deep');
+        const stored = await store.put(join(folder, 'tree'));
+        expect((await store.entries(stored.digest)).map(({ path }) => path)).toEqual(
+          [`${deep}/${long}`, long],
+        ); // prettier-ignore
+        await store.place(stored, join(folder, 'placed'), { mode: 'copy' });
+        execFileSync('diff', ['-r', join(folder, 'tree'), join(folder, 'placed')]);
+      });
+
+      it('the executable bit of the owner and no other mode', async () => {
+        const modes = { plain: 0o600, group: 0o670, owner: 0o700, all: 0o777, setuid: 0o4755, none: 0o400 };
+        for (const [name, mode] of Object.entries(modes)) write(`tree/${name}`, name, mode);
+        const { digest } = await store.put(join(folder, 'tree'));
+        expect((await store.entries(digest)).map(({ path, executable }) => [path, executable])).toEqual([
+          ['all', true],
+          ['group', false],
+          ['none', false],
+          ['owner', true],
+          ['plain', false],
+          ['setuid', true],
+        ]);
+        await store.place({ digest, type: 'tree' }, join(folder, 'placed'), { mode: 'copy' });
+        expect(mode(join(folder, 'placed/setuid'))).toBe(0o755);
+        expect(mode(join(folder, 'placed/plain'))).toBe(0o644);
+      });
+
+      it('empty files, each of them', async () => {
+        for (const name of ['a', 'b', 'sub/c']) write(`tree/${name}`, '');
+        const stored = await store.put(join(folder, 'tree'));
+        expect(stored.size).toBe(0);
+        await store.place(stored, join(folder, 'placed'), { mode: 'link' });
+        execFileSync('diff', ['-r', join(folder, 'tree'), join(folder, 'placed')]);
+      });
+
       it('many files, put at once by many callers', async () => {
         for (let index = 0; index < 300; index++) write(`tree/${index % 7}/${index}`, `${index % 50}`);
         const puts = await Promise.all(Array.from({ length: 4 }, () => store.put(join(folder, 'tree'))));
@@ -177,6 +215,18 @@ export function artifactStoreContract(name: string, open: () => Promise<StoreUnd
         rmSync(join(folder, 'tree/self'));
         symlinkSync('loop', join(folder, 'tree/loop'));
         await refused('tree', 'loop', 'leads to itself');
+      });
+
+      it('links to places that are no files of the tree by absolute paths, and devices', async () => {
+        mkdirSync(join(folder, 'tree'));
+        symlinkSync('/dev/null', join(folder, 'tree/null'));
+        await refused('tree', 'null', 'leads outside');
+        rmSync(join(folder, 'tree/null'));
+        // An absolute link that stays inside is as good as a relative one.
+        write('tree/x', 'x');
+        symlinkSync(join(folder, 'tree/x'), join(folder, 'tree/inside'));
+        const { digest } = await store.put(join(folder, 'tree'));
+        expect((await store.entries(digest)).map(({ path }) => path)).toEqual(['inside', 'x']);
       });
 
       it('sockets, named pipes and devices', async () => {
