@@ -102,7 +102,7 @@ async function withState<T>(
 
 async function openStore(config: Config): Promise<ArtifactStore> {
   const { openArtifactStore } = await import('../../store/open-artifact-store.js');
-  return openArtifactStore(config.store);
+  return openArtifactStore(config.store, config);
 }
 
 const everyMs = 2_000;

@@ -2,6 +2,7 @@ import type { ExpressionBuilder, Insertable, Selectable } from 'kysely';
 import { sql } from 'kysely';
 import type { CacheEntry, CacheFilter, CacheIndex, CacheUse, LeaseRequest } from '../cache-index.js';
 import { excluded, fromJson, lastByKey, orAbsent, parts, present } from './columns.js';
+import { exclusive } from './exclusive.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 type EntryTable = CatalogTables['cache_entries'];
@@ -62,7 +63,7 @@ export const cacheIndex = (db: CatalogDb): CacheIndex => ({
     await db.deleteFrom('cache_leases').where('key', '=', key).where('token', '=', token).execute();
   },
   commit: (entry, token) =>
-    db.transaction().execute(async (trx) => {
+    exclusive(db, [`key ${entry.key}`], async (trx) => {
       const mine = await trx
         .deleteFrom('cache_leases')
         .where('key', '=', entry.key)

@@ -5,8 +5,8 @@ import { PostgresAdapter, sql } from 'kysely';
 import { isTransactionConflict } from '../postgres/postgres-errors.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
-/** What a transaction reads and then writes: a queue's builds, a run with its steps, a model with its versions. */
-export type Subject = `${'queue' | 'run' | 'model' | 'table'} ${string}`;
+/** What a transaction reads and then writes: a queue's builds, a run with its steps, a model with its versions, a cached key. */
+export type Subject = `${'queue' | 'run' | 'model' | 'key'} ${string}`;
 
 const mostTries = 5;
 
