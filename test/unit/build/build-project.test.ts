@@ -195,6 +195,19 @@ test('a pipeline counts its steps also as a default export of a package that say
   expect(built.record.pipelines).toEqual([{ name: 'first', steps: ['one'] }]);
 });
 
+test('a file is bundled alike whichever way it is imported, so that a build has one id', async () => {
+  const importing = async (specifier: string) => {
+    const folder = await writeProject({
+      ...small,
+      'tsconfig.json': '{"compilerOptions": {"strict": true}}',
+      'limits.ts': 'export const limit = 3;\n',
+      'one.pipeline.ts': `import { limit } from '${specifier}';\n${small['one.pipeline.ts']}export const used = limit;\n`,
+    });
+    return (await builder.build(folder)).record.id;
+  };
+  expect(await importing('./limits.js')).toBe(await importing('./limits'));
+});
+
 describe('a project is refused', () => {
   it('with a pipeline file that reads a global of Node while it loads', async () => {
     const using = `const region = process.env['REGION'];\n${small['one.pipeline.ts']}`;
