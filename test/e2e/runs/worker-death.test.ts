@@ -111,27 +111,6 @@ describeWith({ temporal: true, docker: true }, 'the death of a worker with a con
   });
 });
 
-describeWith({ temporal: true }, 'a worker that was suspended', () => {
-  test('comes too late with the attempt that another took over, and that costs the author none', async () => {
-    const { project, client, startWorker } = await projectWith(files, 'process');
-    const first = await startWorker();
-    await waitFor(() => client.currentBuild(), { what: 'the first worker', timeoutMs: 60_000 });
-    const run = await client.start('lasting', { marker: path.join(project, 'marker') });
-    await waitFor(async () => (await readdir(project)).includes('marker'), { what: 'the step to run' });
-    first.kill('SIGSTOP');
-    await startWorker();
-    // The service may hand some attempts to the questions that the suspended worker had asked before.
-    expect(await run.result()).toMatchObject({ attempt: expect.any(Number), resumed: true });
-    first.kill('SIGCONT');
-    first.kill('SIGTERM');
-    expect((await first.ended).exitCode).toBe(0);
-    const [step] = (await run.view()).steps;
-    expect(step).toMatchObject({ status: 'completed' });
-    expect(step!.attempts.at(-1)).toMatchObject({ attempt: 1, status: 'lost' });
-    expect(step!.attempts.filter(({ status }) => status === 'failed')).toEqual([]);
-  });
-});
-
 describeWith({ temporal: true }, 'the death of a worker', () => {
   test("is shown within 20 s, costs none of the author's attempts, and another worker goes on from the checkpoint", async () => {
     const { project, config, client, startWorker } = await projectWith(files, 'process');
