@@ -105,8 +105,8 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
     const there = new Set((await docker.listContainers({ all: true })).map(({ Id }) => Id));
     expect(kept.map((id) => there.has(id))).toEqual([true, true]);
     expect(removed.filter((id) => there.has(id))).toEqual([]);
-    await waitFor(() => superseded!.signalCode === 'SIGKILL', { what: 'the superseded process to end' });
-    expect(far!.signalCode).toBeNull();
+    await waitFor(() => superseded.signalCode === 'SIGKILL', { what: 'the superseded process to end' });
+    expect(far.signalCode).toBeNull();
     const { steps } = await run.view();
     expect(steps.map(({ path, status, attempts }) => [path, status, attempts.length])).toEqual([
       ['apart', 'running', 1],
