@@ -12,7 +12,7 @@ export const storeCommand = (): Command =>
   new Command('store')
     .summary('copy an artifact store to another place')
     .description('Works on artifact stores as a whole.')
-    .addHelpText('after', examples([['millrace store copy file:.millrace/artifacts file:/mnt/artifacts']]))
+    .addHelpText('after', examples([['millrace store copy file:.millrace/artifacts s3://team-ml/millrace']]))
     .addCommand(copyCommand());
 
 type CopyFlags = { readonly verify?: boolean; readonly atOnce: number };
@@ -24,7 +24,7 @@ const copyCommand = (): Command =>
       'Copies everything that FROM holds and TO does not, checked on the way. Ended at any moment and started again it copies only ' +
         'what is missing. The exit code is 1 where content of FROM is bad; it is named, and all else is copied.',
     )
-    .argument('<from>', 'address of a store, as in MILLRACE_STORE: file:PATH')
+    .argument('<from>', 'address of a store, as in MILLRACE_STORE: file:PATH, s3://BUCKET/PREFIX')
     .argument('<to>', 'address of another; made if it is not there')
     .option('--verify', 'read everything back at the end, also what was there before')
     .addHelpText(
@@ -34,11 +34,17 @@ const copyCommand = (): Command =>
     .option('--at-once <count>', 'blobs that are copied at once', positiveInteger, 8)
     .action(
       action<readonly [string, string], CopyFlags>(async ({ args, options, output }) => {
-        const [{ openArtifactStore }, { copyStore }] = await Promise.all([
+        const [{ openArtifactStore }, { copyStore }, { loadConfig }] = await Promise.all([
           import('../../store/open-artifact-store.js'),
           import('../../store/copy-store.js'),
+          import('../../config/load-config.js'),
         ]);
-        const [from, to] = [await openArtifactStore(args[0]), await openArtifactStore(args[1])];
+        // Without the cache of this machine: what is copied is not needed here.
+        const { s3 } = await loadConfig();
+        const [from, to] = [
+          await openArtifactStore(args[0], { s3 }),
+          await openArtifactStore(args[1], { s3 }),
+        ];
         if (from.location === to.location) throw new UsageError('Expected two stores, got one twice.');
         using interrupt = listenForInterrupt();
         const { signal } = interrupt;

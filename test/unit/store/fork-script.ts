@@ -17,12 +17,12 @@ export async function startScript(
 ): Promise<ChildProcess> {
   await bundle(script, outfile);
   return spawn(process.execPath, [outfile, ...given], {
-    env: environment,
+    env: environment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }
 
-const environment = { ...process.env, NODE_PATH: join(project, 'node_modules') };
+const environment = () => ({ ...process.env, NODE_PATH: join(project, 'node_modules') });
 
 const bundle = (script: string, outfile: string) =>
   build({
@@ -46,7 +46,7 @@ export async function forkScript(
     const outfile = join(folder, 'script.cjs');
     await bundle(script, outfile);
     const children = argumentLists.map((list) =>
-      run(process.execPath, [outfile, ...list], { env: environment }),
+      run(process.execPath, [outfile, ...list], { env: environment() }),
     );
     return (await Promise.all(children)).map(({ stdout }) => stdout);
   } finally {
