@@ -65,6 +65,14 @@ export type Config = {
   };
   /** For steps that say nothing of their cache. MILLRACE_CACHE, MILLRACE_CACHE_TTL. */
   readonly cache: CacheDefault;
+  readonly lineage: {
+    /** `http://…`, `https://…` or `file:<path>`: where OpenLineage events go. Default: nowhere. MILLRACE_OPENLINEAGE_URL. */
+    readonly openLineage: string | undefined;
+    /** Name of the secret that is sent with them as a bearer token. MILLRACE_OPENLINEAGE_SECRET. */
+    readonly openLineageSecret: string | undefined;
+    /** Namespace of the jobs in them. Default: the queue. MILLRACE_OPENLINEAGE_NAMESPACE. */
+    readonly namespace: string;
+  };
   /** pino level. Default `info`. MILLRACE_LOG_LEVEL. */
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 };

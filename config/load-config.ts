@@ -9,6 +9,7 @@ import {
   address,
   count,
   duration,
+  eventTarget,
   flag,
   httpUrl,
   oneOf,
@@ -57,12 +58,13 @@ export async function loadConfig({
 
 function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config, 'installation'> {
   const stateDir = read('stateDir', 'MILLRACE_STATE_DIR', path) ?? join(projectDir, '.millrace');
+  const queue = read('queue', 'MILLRACE_QUEUE', queueName) ?? 'millrace';
   const apiKey = read('temporal.apiKey', 'TEMPORAL_API_KEY', secret);
   const key = read('s3.kmsKey', 'MILLRACE_S3_KMS_KEY', kmsKey);
   return {
     projectDir,
     stateDir,
-    queue: read('queue', 'MILLRACE_QUEUE', queueName) ?? 'millrace',
+    queue,
     temporal: {
       address: read('temporal.address', 'TEMPORAL_ADDRESS', address),
       namespace: read('temporal.namespace', 'TEMPORAL_NAMESPACE', namespaceName) ?? 'default',
@@ -100,6 +102,11 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       default: read('cache.default', 'MILLRACE_CACHE', flag) ?? false,
       ttlMs: read('cache.ttl', 'MILLRACE_CACHE_TTL', duration),
     },
+    lineage: {
+      openLineage: read('lineage.openLineage', 'MILLRACE_OPENLINEAGE_URL', eventTarget),
+      openLineageSecret: read('lineage.openLineageSecret', 'MILLRACE_OPENLINEAGE_SECRET', secretName),
+      namespace: read('lineage.namespace', 'MILLRACE_OPENLINEAGE_NAMESPACE', namespaceName) ?? queue,
+    },
     logLevel: read('logLevel', 'MILLRACE_LOG_LEVEL', logLevel) ?? 'info',
   };
 }
@@ -110,6 +117,7 @@ const namespaceName = text('a namespace name', /^\S+$/);
 const region = text('the name of a region, such as `eu-central-1`', /^[a-z0-9-]+$/);
 const kmsKey = text('id, alias or ARN of a key', /^\S+$/);
 const envPrefix = text('the beginning of a variable name: letters, digits, `_`', /^[a-z_]\w*$/i);
+const secretName = text('the name of a secret', /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/);
 const logLevel = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']);
 
 function invalid(problems: readonly ConfigProblem[]): ConfigInvalid {

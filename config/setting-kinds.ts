@@ -65,6 +65,23 @@ export const httpUrl: SettingKind<string> = {
   schema: () => z.string().regex(/^https?:\/\/[^\s/@]+\/?$/),
 };
 
+/** Credentials go in by a secret's name, never in the address. */
+const isPlainHttp = (value: string): boolean =>
+  /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(value) && URL.canParse(value);
+
+/** An address that takes events, or a file they are appended to, made absolute. */
+export const eventTarget: SettingKind<string> = {
+  expected: '`http://…`, `https://…` or `file:<path>`',
+  schema: (base) =>
+    z
+      .string()
+      .refine((value) => /^file:.+/.test(value) || isPlainHttp(value))
+      .transform((value) =>
+        value.startsWith('file:') ? `file:${resolve(base, value.slice('file:'.length))}` : value,
+      ),
+  shown: withoutSecrets,
+};
+
 export const text = (expected: string, pattern: RegExp): SettingKind<string> => ({
   expected,
   schema: () => z.string().regex(pattern),

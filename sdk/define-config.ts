@@ -73,6 +73,14 @@ export type ProjectConfig = {
     /** Prefix of environment variables that hold secrets. Default `MILLRACE_SECRET_`. */
     readonly envPrefix?: string | undefined;
   };
+  readonly lineage?: {
+    /** `http://…`, `https://…` or `file:<path>`: where OpenLineage events go. Default: nowhere. */
+    readonly openLineage?: string | undefined;
+    /** Name of the secret that is sent with them as a bearer token. Default: none. */
+    readonly openLineageSecret?: string | undefined;
+    /** Namespace of the jobs in them. Default: the queue. */
+    readonly namespace?: string | undefined;
+  };
   /** Default `info`. */
   readonly logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;
 };

@@ -7,6 +7,7 @@ import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
+import type { Outbox } from './outbox.js';
 import type { ContentCatalog } from './content-catalog.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
 
@@ -175,6 +176,8 @@ export type RunFilter = {
 export interface Catalog extends AsyncDisposable {
   readonly location: string;
   readonly cache: CacheIndex;
+  /** What is to be sent to others of what is recorded here. */
+  readonly outbox: Outbox;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

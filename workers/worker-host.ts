@@ -18,6 +18,7 @@ import { valuesByReference } from '../store/values-by-reference.js';
 import { buildProject } from './build/build-project.js';
 import { watchProject } from './build/watch-project.js';
 import { createBuildWorkers } from './build-workers.js';
+import { outboxSenders } from './outbox-senders.js';
 import { repeat } from './repeat.js';
 import type { Releasers } from './releasers.js';
 import { createReleasers } from './releasers.js';
@@ -73,6 +74,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const temporal = await connectTemporal(config, { address, values: { store, catalog } });
   releasers.defer(() => temporal.connection.close());
   const env = stepEnvironment({ config, service: temporal.service, store, catalog, logger });
+  // Released after all work is recorded: what it told of is sent while there is time.
+  releasers.use(await outboxSenders({ config, env }));
   releasers.use(env.projector);
   const warning = await ensureSearchAttributes(temporal.connection, config.temporal.namespace);
   if (warning !== undefined) logger.warn(warning);

@@ -7,7 +7,7 @@ export const doctorCommand = (): Command =>
   new Command('doctor')
     .summary('check what Millrace needs, and say what to do')
     .description(
-      'Checks Node, the package, Python, Docker, Temporal, the catalog, the artifact store, the disk, and that the project builds.\n' +
+      'Checks Node, the package, Python, Docker, Temporal, the catalog, the outbox, the artifact store, the disk, and that the project builds.\n' +
         'Exit code 1 when a check fails; warnings do not count.',
     )
     .addHelpText('after', examples([['millrace doctor'], ["millrace doctor --json | jq '.checks[].status'"]]))

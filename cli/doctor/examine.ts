@@ -4,6 +4,7 @@ import { isMillraceError } from '../../sdk/errors.js';
 import type { Check, Finding } from './check.js';
 import { fail, ok } from './check.js';
 import { dockerCheck } from './check-docker.js';
+import { outboxCheck } from './check-outbox.js';
 import { projectCheck } from './check-project.js';
 import { catalogCheck, diskCheck, storeCheck } from './check-stores.js';
 import { temporalCheck } from './check-temporal.js';
@@ -12,7 +13,7 @@ import { nodeCheck, packageCheck, pythonCheck } from './check-versions.js';
 export type Examined = Finding & { readonly name: string };
 
 const checks: readonly Check[] = [
-  nodeCheck, packageCheck, pythonCheck, dockerCheck, temporalCheck, catalogCheck, storeCheck, diskCheck, projectCheck,
+  nodeCheck, packageCheck, pythonCheck, dockerCheck, temporalCheck, catalogCheck, outboxCheck, storeCheck, diskCheck, projectCheck,
 ]; // prettier-ignore
 
 /** Looks at all that Millrace needs, one after the other, yielding each finding when it is known. */

@@ -51,6 +51,8 @@ export const tableKeys = {
   alias_changes: ['name', 'alias', 'change'],
   cache_entries: ['key'],
   cache_uses: ['run', 'path'],
+  outbox_receivers: ['name'],
+  outbox: ['receiver', 'position'],
   run_content: ['run', 'digest'],
 } as const satisfies Readonly<Record<TableName, readonly string[]>>;
 

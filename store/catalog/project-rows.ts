@@ -4,6 +4,7 @@ import { upsertAttempts, upsertMetrics } from './attempt-rows.js';
 import { upsertUses } from './cache-rows.js';
 import type { Subject } from './exclusive.js';
 import { exclusive } from './exclusive.js';
+import { tellLifecycle } from './lifecycle-rows.js';
 import { upsertSteps } from './step-rows.js';
 import type { CatalogDb } from './tables.js';
 
@@ -16,10 +17,11 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
   if (runs.length === 0) return;
   await exclusive(db, runs, async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
-    await upsertSteps(trx, { steps, attempts });
+    const told = await upsertSteps(trx, { steps, attempts });
     await upsertAttempts(trx, attempts);
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);
     await upsertUses(trx, cacheUses);
+    await tellLifecycle(trx, told);
   });
 }

@@ -3,6 +3,7 @@ import { isClosed } from '../../sdk/states.js';
 import type { Catalog, RunFilter, RunRecord } from '../catalog.js';
 import { fromJson, orAbsent, parts, present, toJson } from './columns.js';
 import { exclusive } from './exclusive.js';
+import { runTold, tellLifecycle } from './lifecycle-rows.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 type RunTable = CatalogTables['runs'];
@@ -16,7 +17,10 @@ export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
       .onConflict((conflict) => conflict.column('id').doNothing())
       .returning('id')
       .executeTakeFirst();
-    if (inserted) await insertTags(trx, run.id, run.tags);
+    if (inserted) {
+      await insertTags(trx, run.id, run.tags);
+      await tellLifecycle(trx, runTold(run.id, undefined, run.status));
+    }
     return inserted !== undefined;
   });
 
@@ -45,6 +49,7 @@ export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
       await trx.deleteFrom('run_tags').where('run', '=', id).execute();
       await insertTags(trx, id, tags);
     }
+    await tellLifecycle(trx, runTold(id, stored.status, end));
   });
 
 export async function runById(db: CatalogDb, id: string): Promise<RunRecord | undefined> {

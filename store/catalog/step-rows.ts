@@ -1,6 +1,8 @@
 import type { Insertable, Selectable } from 'kysely';
 import type { ProjectedRows, StepRecord } from '../catalog.js';
 import { excluded, fromJson, orAbsent, parts, present, toJson } from './columns.js';
+import type { Told } from './lifecycle-rows.js';
+import { stepTold } from './lifecycle-rows.js';
 import type { KnownStep } from './merge-step.js';
 import { mergeStep } from './merge-step.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
@@ -8,11 +10,12 @@ import type { CatalogDb, CatalogTables } from './tables.js';
 type StepTable = CatalogTables['steps'];
 type Place = { readonly run: string; readonly path: string };
 
-/** Merges step rows into the catalog, inside a transaction and before the attempts of the same call. */
+/** Merges step rows into the catalog, inside a transaction and before the attempts of the same call. @returns what is to be told of it */
 export async function upsertSteps(
   trx: CatalogDb,
   { steps = [], attempts = [] }: Pick<ProjectedRows, 'steps' | 'attempts'>,
-): Promise<void> {
+): Promise<readonly Told[]> {
+  const told: Told[] = [];
   const speaking = highest(attempts);
   for (const part of parts(steps)) {
     const known = highest(await highestAttempts(trx, part));
@@ -25,10 +28,14 @@ export async function upsertSteps(
         speaking: speaking.get(key) ?? 0,
         runClosed: closed.has(step.run),
       };
-      merged.set(key, mergeStep(merged.get(key), step, context));
+      const before = merged.get(key);
+      const after = mergeStep(before, step, context);
+      merged.set(key, after);
+      told.push(...stepTold(before, after));
     }
     await writeSteps(trx, [...merged.values()]);
   }
+  return told;
 }
 
 /** Steps of a run as they were scheduled; those of one instant by path, `train#2` before `train#10`. */

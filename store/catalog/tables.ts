@@ -172,6 +172,24 @@ export type CatalogTables = {
     size: number;
     at: Time;
   };
+  readonly outbox_receivers: {
+    name: string;
+    topics: Json;
+    holder: string | null;
+    leased_until: Time | null;
+  };
+  readonly outbox: {
+    receiver: string;
+    position: number;
+    key: string;
+    /** Null once delivered. */
+    body: Json | null;
+    created_at: Time;
+    attempts: number;
+    next_at: Time;
+    error: string | null;
+    delivered_at: Time | null;
+  };
 };
 
 export type CatalogDb = Kysely<CatalogTables>;

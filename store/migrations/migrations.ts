@@ -1,6 +1,7 @@
 import type { Migration } from 'kysely';
 import { firstTables } from './0001-first-tables.js';
 import { cache } from './0002-cache.js';
+import { outbox } from './0003-outbox.js';
 import { garbage } from './0004-garbage.js';
 import { attemptResources } from './0005-attempt-resources.js';
 
@@ -13,6 +14,7 @@ export type Migrations = Readonly<Record<string, Migration>>;
 export const migrations: Migrations = {
   '0001-first-tables': firstTables,
   '0002-cache': cache,
+  '0003-outbox': outbox,
   '0004-garbage': garbage,
   '0005-attempt-resources': attemptResources,
 };

@@ -11,9 +11,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ['sdk'],
   workflows: ['sdk'],
   activities: ['sdk', 'store', 'config'],
-  client: ['sdk', 'store', 'config'],
-  workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client'],
-  cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers'],
+  outbox: ['sdk', 'store'],
+  lineage: ['sdk', 'store', 'outbox'],
+  client: ['sdk', 'store', 'config', 'lineage'],
+  workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'lineage'],
+  cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage'],
 };
 
 /** What Temporal replays, or may: no Node there. `sdk/node/` runs in the step's own process. */

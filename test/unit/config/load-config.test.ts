@@ -82,6 +82,7 @@ test('without a file and variables every setting has its documented default', as
     },
     secrets: { dir: undefined, envPrefix: 'MILLRACE_SECRET_' },
     cache: { default: false, ttlMs: undefined },
+    lineage: { openLineage: undefined, openLineageSecret: undefined, namespace: 'millrace' },
     logLevel: 'info',
   });
 });
@@ -97,6 +98,7 @@ const everySetting = `
     worker: { executor: 'process', cpus: 1.5, memory: '4GiB', gpus: 2, shutdownGrace: '1.5 minutes' },
     secrets: { dir: './secrets', envPrefix: 'TEAM_' },
     cache: { default: true, ttl: '2 days' },
+    lineage: { openLineage: 'file:events.jsonl', openLineageSecret: 'OL', namespace: 'risk' },
   });`;
 
 test('a TypeScript config sets everything in human units, with paths from its own folder and imports of its own', async () => {
@@ -126,6 +128,7 @@ test('a TypeScript config sets everything in human units, with paths from its ow
     worker: { executor: 'process', cpus: 1.5, memory: 4 * 2 ** 30, gpus: 2, shutdownGraceMs: 90_000 },
     secrets: { dir: join(dir, 'secrets'), envPrefix: 'TEAM_' },
     cache: { default: true, ttlMs: 172_800_000 },
+    lineage: { openLineage: `file:${join(dir, 'events.jsonl')}`, openLineageSecret: 'OL', namespace: 'risk' },
     logLevel: 'warn',
   });
 });
@@ -144,6 +147,7 @@ test('the environment wins over the file, and an empty variable is none', async 
       TEMPORAL_ADDRESS: 'temporal:7233', TEMPORAL_NAMESPACE: 'prod', TEMPORAL_API_KEY: 'key',
       MILLRACE_S3_ENDPOINT: 'http://s3:9000', MILLRACE_S3_REGION: 'here', MILLRACE_S3_PATH_STYLE: '1', MILLRACE_S3_KMS_KEY: 'k',
       MILLRACE_STORE_CACHE_DIR: 'blobs', MILLRACE_STORE_CACHE_SIZE: '1GiB',
+      MILLRACE_OPENLINEAGE_URL: 'https://lineage.example/api/v1/lineage', MILLRACE_OPENLINEAGE_SECRET: 'OL2',
     },
   }); // prettier-ignore
   expect(config).toMatchObject({
@@ -158,6 +162,11 @@ test('the environment wins over the file, and an empty variable is none', async 
     temporal: { address: 'temporal:7233', namespace: 'prod', apiKey: 'key', tls: true, port: 7999 },
     worker: { executor: 'docker', cpus: 2.5, memory: 512 * 2 ** 20, gpus: 3, shutdownGraceMs: 250 },
     secrets: { dir: '/run/secrets', envPrefix: 'S_' },
+    lineage: {
+      openLineage: 'https://lineage.example/api/v1/lineage',
+      openLineageSecret: 'OL2',
+      namespace: 'env',
+    },
   });
 });
 
@@ -182,6 +191,7 @@ describe('what is wrong', () => {
           MILLRACE_TEMPORAL_PORT: '70000',
           TEMPORAL_TLS: 'maybe',
           MILLRACE_STORE: 'gs://b',
+          MILLRACE_OPENLINEAGE_URL: 'kafka://lineage',
         },
       }),
     );
@@ -196,9 +206,10 @@ describe('what is wrong', () => {
       `worker.cpus | ${file} | expected a number above 0, got "two" (string)`,
       `worker.memory | ${file} | expected a size above 0: bytes, or a text like '4GiB', got "4 bananas" (string)`,
       `worker.gpus | ${file} | expected a whole number from 0, got -1 (number)`,
+      'lineage.openLineage | MILLRACE_OPENLINEAGE_URL | expected `http://…`, `https://…` or `file:<path>`, got "kafka://lineage" (string)',
       `temporal | ${file} | expected an object, got "localhost:7233" (string)`,
     ]);
-    expect(error.message).toContain('10 settings are wrong');
+    expect(error.message).toContain('11 settings are wrong');
     expect(error.message).toContain(
       `  worker.cpus (${file}): expected a number above 0, got "two" (string)\n`,
     );

@@ -1,4 +1,5 @@
 import type { Catalog } from '../../../store/catalog.js';
+import { outboxContract } from './outbox-contract.js';
 import {
   aBuild,
   aMetric,
@@ -680,4 +681,5 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
       });
     });
   });
+  outboxContract(name, open);
 }

@@ -1,0 +1,148 @@
+import type { Catalog } from '../../../store/catalog.js';
+import { anAttempt, aRun, aStep } from './records.js';
+
+const send = (key: string, receiver = 'one') => ({ receiver, key, body: { key } });
+const claimed = (holder: string, now = new Date(), receiver = 'one') => ({ receiver, holder, leaseMs: 10_000, now }); // prettier-ignore
+const later = (ms: number) => new Date(Date.now() + ms);
+
+/** What the outbox of every catalog does. */
+export function outboxContract(name: string, open: () => Promise<Catalog>): void {
+  describe(`The outbox of the catalog on ${name}`, () => {
+    let catalog: Catalog;
+    beforeEach(async () => {
+      catalog = await open();
+    });
+    afterEach(() => catalog[Symbol.asyncDispose]());
+    const keys = async (receiver = 'one') => (await catalog.outbox.list({ receiver })).map(({ key }) => key);
+
+    it('gives out messages in the order they came, and each key once, also after it was delivered', async () => {
+      const { outbox } = catalog;
+      expect(await outbox.append([send('a'), send('b')])).toBe(2);
+      expect(await outbox.append([send('b'), send('c'), send('x', 'two')])).toBe(2);
+      const messages = await outbox.claim(claimed('me'));
+      expect(messages.map(({ key, body }) => [key, body])).toEqual(
+        ['a', 'b', 'c'].map((key) => [key, { key }]),
+      );
+      expect(await outbox.ack({ ...claimed('me'), position: messages[0]!.position })).toBe(true);
+      expect(await outbox.append([send('a')])).toBe(0);
+      expect(await keys()).toEqual(['b', 'c']);
+      expect(await keys('two')).toEqual(['x']);
+      await outbox.prune(later(1_000));
+      expect(await outbox.append([send('a')])).toBe(1);
+      expect(await keys()).toEqual(['b', 'c', 'a']);
+    });
+
+    it('lets one holder at a time send to a receiver, and another when the lease has run out', async () => {
+      const { outbox } = catalog;
+      await outbox.append([send('a'), send('b'), send('x', 'two')]);
+      const [first] = await outbox.claim(claimed('me'));
+      expect(await outbox.claim(claimed('you'))).toEqual([]);
+      expect(await outbox.claim(claimed('you', new Date(), 'two'))).toHaveLength(1);
+      expect(await outbox.claim(claimed('me'))).toHaveLength(2);
+      expect(await outbox.claim(claimed('you', later(11_000)))).toHaveLength(2);
+      expect(await outbox.ack({ ...claimed('me'), position: first!.position })).toBe(false);
+      expect(await keys()).toEqual(['b']);
+      await outbox.release('one', 'me');
+      expect(await outbox.claim(claimed('me'))).toEqual([]);
+      await outbox.release('one', 'you');
+      expect(await outbox.claim(claimed('me'))).toHaveLength(1);
+    });
+
+    it('is claimed by exactly one of many at once', async () => {
+      const { outbox } = catalog;
+      await outbox.append([send('a')]);
+      const answers = await Promise.all(
+        ['1', '2', '3', '4', '5'].map((holder) => outbox.claim(claimed(holder))),
+      );
+      expect(answers.filter(({ length }) => length > 0)).toHaveLength(1);
+    });
+
+    it('holds a line up while its head cannot be sent, says why, and goes on when asked to', async () => {
+      const { outbox } = catalog;
+      await outbox.append([send('a'), send('b')]);
+      const [head] = await outbox.claim(claimed('me'));
+      const nextAt = later(60_000);
+      await outbox.fail({ receiver: 'one', holder: 'me', position: head!.position, error: '503', nextAt });
+      expect(await outbox.claim(claimed('you'))).toEqual([]);
+      expect(await outbox.receivers()).toEqual([
+        {
+          receiver: 'one',
+          topics: [],
+          waiting: 2,
+          head: { ...head!, attempts: 1, error: '503', nextAt: nextAt.toISOString() },
+        },
+      ]);
+      expect(await outbox.claim(claimed('you', later(61_000)))).toHaveLength(2);
+      await outbox.release('one', 'you');
+      expect(await outbox.retry('two')).toBe(0);
+      expect(await outbox.retry('one')).toBe(1);
+      expect(await outbox.claim(claimed('you'))).toHaveLength(2);
+    });
+
+    it('drops one message, or a whole receiver that is then told of nothing', async () => {
+      const { outbox } = catalog;
+      await outbox.subscribe('one', ['lifecycle']);
+      await outbox.append([send('a'), send('b'), send('c')]);
+      const [, b] = await outbox.list();
+      expect(await outbox.drop('one', b!.position)).toBe(1);
+      expect(await keys()).toEqual(['a', 'c']);
+      expect(await outbox.forget('one')).toBe(2);
+      await catalog.insertRun(aRun());
+      expect(await outbox.receivers()).toEqual([]);
+      expect(await outbox.list()).toEqual([]);
+    });
+
+    describe('tells those who subscribed', () => {
+      const told = async () => (await catalog.outbox.list()).map(({ key }) => key);
+      beforeEach(() => catalog.outbox.subscribe('one', ['lifecycle']));
+
+      it('of the beginning and end of runs and steps, once each, in order, however often rows are written', async () => {
+        for (let twice = 0; twice < 2; twice += 1) {
+          await catalog.insertRun(aRun());
+          await catalog.project({ steps: [aStep({ status: 'queued' })] });
+          await catalog.project({ steps: [aStep()], attempts: [anAttempt()] });
+          await catalog.project({ steps: [aStep({ progress: 0.5 })] });
+          await catalog.project({
+            steps: [aStep({ status: 'completed' })],
+            attempts: [anAttempt({ status: 'completed' })],
+          });
+          await catalog.updateRun({ id: 'run-1', status: 'completed' });
+        }
+        expect(await told()).toEqual([
+          'run-1 started', 'run-1 train started', 'run-1 train completed 1', 'run-1 completed',
+        ]); // prettier-ignore
+      });
+
+      it('of both ends of a step that was written in one go, and of none of gates, approvals and child runs', async () => {
+        await catalog.project({
+          steps: [
+            aStep({ status: 'queued' }), aStep(), aStep({ status: 'failed' }),
+            aStep({ path: 'quality', kind: 'gate', status: 'completed' }),
+            aStep({ path: 'release', kind: 'approval', status: 'failed' }),
+            aStep({ path: 'child', kind: 'pipeline', status: 'completed' }),
+          ],
+          attempts: [anAttempt()],
+        }); // prettier-ignore
+        expect(await told()).toEqual(['run-1 train started', 'run-1 train failed 1']);
+      });
+
+      it('again of a step or run that turns out to have ended otherwise', async () => {
+        await catalog.insertRun(aRun());
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt()] });
+        await catalog.project({ steps: [aStep({ status: 'lost' })] });
+        await catalog.project({ steps: [aStep({ status: 'completed' })] });
+        await catalog.updateRun({ id: 'run-1', status: 'terminated' });
+        await catalog.updateRun({ id: 'run-1', status: 'completed' });
+        expect((await told()).slice(2)).toEqual([
+          'run-1 train lost 1', 'run-1 train completed 1', 'run-1 terminated', 'run-1 completed',
+        ]); // prettier-ignore
+      });
+
+      it('of nothing that was not committed', async () => {
+        const wrong = { ...aStep({ path: 'x' }), name: null } as never;
+        await expect(catalog.project({ steps: [aStep(), wrong] })).rejects.toThrow();
+        expect(await told()).toEqual([]);
+      });
+    });
+  });
+}
