@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { gcCommand } from './commands/gc.js';
+import { lineageCommand } from './commands/lineage.js';
 import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
 import { outboxCommand } from './commands/outbox.js';
@@ -52,7 +53,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     approveCommand(), rejectCommand(), cancelCommand(),
-    modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), doctorCommand(),
+    modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])

@@ -9,6 +9,8 @@ import type { GarbageReport } from '../store/collect-garbage.js';
 import type { ContentFilter } from '../store/content-catalog.js';
 import type { ArtifactSummary, ArtifactView } from './artifact-views.js';
 import type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
+import type { LineageGraph } from '../lineage/graph.js';
+import type { RunDiff } from './diff-runs.js';
 import type { RunView } from './views.js';
 
 export type StartOptions = {
@@ -58,6 +60,15 @@ export type DryRun = {
   readonly problems: readonly { readonly code: string; readonly message: string }[];
   /** What would be done otherwise than asked: steps as processes for want of an engine. */
   readonly warnings: readonly string[];
+};
+
+export type LineageOptions = {
+  /** `up` (default): what it was made from; `down`: what was made from it. */
+  readonly direction?: 'up' | 'down';
+  /** How many steps far. Default: as far as it goes. */
+  readonly depth?: number;
+  /** Most nodes. Default 500. */
+  readonly limit?: number;
 };
 
 export interface RunHandle<O = unknown> {
@@ -136,6 +147,14 @@ export interface MillraceClient extends AsyncDisposable {
   }): Promise<GarbageReport>;
   models(): Promise<readonly ModelRecord[]>;
   model(name: string): Promise<ModelRecord>;
+  /**
+   * What something was made from, or what was made from it, by digest.
+   * @param what `model@alias`, `model@version`, the digest of an artifact or its beginning, or the id of a run
+   * @throws UnknownModel, UnknownArtifact, UnknownRun
+   */
+  lineage(what: string, options?: LineageOptions): Promise<LineageGraph>;
+  /** What two runs have otherwise: inputs, code, images, parameters, metrics, artifacts, times. @throws UnknownRun */
+  diff(a: string, b: string): Promise<RunDiff>;
   currentBuild(): Promise<BuildRecord>;
   readonly cache: CacheClient;
 }

@@ -9,9 +9,12 @@ import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
 import { cacheWhy } from './cache-why.js';
 import { valuesByReference } from '../store/values-by-reference.js';
+import { findNode } from '../lineage/find-node.js';
+import { traceLineage } from '../lineage/trace-lineage.js';
 import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { currentBuild, reconcileAll } from './client-parts.js';
+import { diffRuns } from './diff-runs.js';
 import { dryRun } from './dry-run.js';
 import { listArtifacts, readArtifact, viewArtifact } from './artifact-views.js';
 import { verifyArtifacts } from './verify-artifacts.js';
@@ -77,6 +80,9 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
         throw new UnknownModel(`There is no model \`${name}\`.`, { hint: 'See `millrace models`.' });
       return model;
     },
+    lineage: async (what, options = {}) =>
+      traceLineage(await findNode(what, catalog), { catalog, ...options }),
+    diff: (a, b) => diffRuns(a, b, catalog),
     currentBuild: () => currentBuild(parts),
     cache: {
       entries: (filter = {}) => catalog.cache.entries(filter),

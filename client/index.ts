@@ -4,6 +4,7 @@ export type {
   CacheClient,
   CachedResult,
   DryRun,
+  LineageOptions,
   LogLine,
   MillraceClient,
   RunHandle,
@@ -15,3 +16,5 @@ export type { RunView, StepView } from './views.js';
 export type { GarbageReport } from '../store/collect-garbage.js';
 export type { ArtifactSummary, ArtifactView } from './artifact-views.js';
 export type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
+export type { LineageEdge, LineageGraph, LineageNode } from '../lineage/graph.js';
+export type { Change, RunDiff, StepDiff } from './diff-runs.js';

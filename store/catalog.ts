@@ -7,6 +7,7 @@ import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
+import type { Edges } from './edges.js';
 import type { Outbox } from './outbox.js';
 import type { ContentCatalog } from './content-catalog.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
@@ -178,6 +179,8 @@ export interface Catalog extends AsyncDisposable {
   readonly cache: CacheIndex;
   /** What is to be sent to others of what is recorded here. */
   readonly outbox: Outbox;
+  /** Who read and made which content, across runs. */
+  readonly edges: Edges;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

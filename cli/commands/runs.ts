@@ -9,6 +9,7 @@ import { collect, positiveInteger } from '../parse-options.js';
 import { parseSince } from '../parse-since.js';
 import { parseTags } from '../parse-tags.js';
 import type { Cell } from '../render/table.js';
+import { runsDiffCommand } from './runs-diff.js';
 
 type RunsOptions = {
   readonly status?: RunStatus;
@@ -20,8 +21,9 @@ type RunsOptions = {
 
 export const runsCommand = (): Command =>
   new Command('runs')
-    .summary('list runs, newest first')
+    .summary('list runs, newest first, or compare two')
     .description('Lists runs, newest first. Child runs are shown with their parents: millrace show RUN.')
+    .addCommand(runsDiffCommand())
     .addOption(new Option('-s, --status <status>', 'only runs of this status').choices(runStatuses))
     .option('-t, --tag <key=value>', 'only runs with this tag; may be repeated: all must fit', collect)
     .option('--since <span or date>', 'only runs started since: 2h, 3 days, 2026-11-24')
@@ -32,6 +34,7 @@ export const runsCommand = (): Command =>
       examples([
         ['millrace runs --status failed --since 2h'],
         ['millrace runs --pipeline mortgage --tag team=risk --json'],
+        ['millrace runs diff mortgage-20261123 last', 'what two runs have otherwise'],
       ]),
     )
     .action(

@@ -14,7 +14,7 @@ import { plainLine } from './text-width.js';
 /** All that `show` says of a run: where it stands, its tree, open decisions with the commands that answer them, its end. */
 export function runReport(
   view: RunView,
-  options: { readonly width: number | undefined; readonly now: number },
+  options: { readonly width: number | undefined; readonly now: number; readonly io?: boolean },
 ): readonly Row[] {
   const { run } = view;
   const tags = Object.entries(run.tags).map(([key, value]) => `${key}=${plainLine(value)}`);

@@ -2,7 +2,9 @@ import type { RunView, StepView } from '../../client/views.js';
 import type { RunStatus, StepStatus } from '../../sdk/states.js';
 import { isStepClosed } from '../../sdk/states.js';
 import { failureReport, logTail } from '../error-report.js';
+import { isArtifactRef } from '../../sdk/artifact.js';
 import { formatDuration } from './format.js';
+import { shortValue } from './short-value.js';
 import { stepDurationMs, stepLabel } from './step-facts.js';
 import { stepTail } from './step-tail.js';
 import type { Row, Segment, Style } from './styled-row.js';
@@ -18,6 +20,8 @@ export type TreeOptions = {
   readonly frame?: number;
   /** `full` puts message, log tail and hint under what failed. Default `line`: its row says the beginning. */
   readonly failures?: 'line' | 'full';
+  /** Puts under each step what went in and came out, a line a field. */
+  readonly io?: boolean;
 };
 
 /** A row of the tree and what it is about: a small terminal leaves out the least important ones. */
@@ -76,6 +80,7 @@ function stepRows({ view, indent, labels, options }: Branch): readonly TreeRow[]
         row: stepRow(step, `${indent}${last ? '└─ ' : '├─ '}`, { view, labels, options }),
         about: aboutOf(step),
       },
+      ...(options.io === true ? valueRows(step, below) : []),
       ...(showsWhole(step, options) ? failureRows(step, below, options.width) : []),
       ...(step.child ? stepRows({ view: step.child, indent: below, labels, options }) : []),
     ];
@@ -133,6 +138,28 @@ function failureRows({ failure }: StepView, indent: string, width: number | unde
     ...logTail(fields).flatMap((line) => lines(`| ${line}`, 'dim')),
     ...(hint === undefined ? [] : lines(`→ ${hint}`, 'cyan')),
   ].map((segment) => ({ row: [{ text: before, style: 'dim' }, segment], about: 'failed' }));
+}
+
+/** Decisions and registrations say theirs in their own row. */
+function valueRows({ kind, input, output }: StepView, indent: string): readonly TreeRow[] {
+  if (kind !== 'step' && kind !== 'fetch' && kind !== 'pipeline') return [];
+  const fields = (sign: string, value: unknown): readonly TreeRow[] =>
+    fieldsOf(value).map(([name, field]) => ({
+      row: [
+        { text: `${indent}  `, style: 'dim' },
+        { text: `${sign} `, style: 'dim' },
+        { text: name === '' ? '' : `${plainText(name)}: `, style: 'dim' },
+        { text: shortValue(field) },
+      ],
+      about: 'closed',
+    }));
+  return [...fields('←', input), ...fields('→', output)];
+}
+
+function fieldsOf(value: unknown): readonly (readonly [string, unknown])[] {
+  if (value === undefined || value === null) return [];
+  if (typeof value !== 'object' || Array.isArray(value) || isArtifactRef(value)) return [['', value]];
+  return Object.entries(value).filter(([, field]) => field !== undefined);
 }
 
 const aboutOf = ({ status }: StepView): TreeRow['about'] => {

@@ -27,16 +27,17 @@ export async function gatesOf(db: CatalogDb, run: string): Promise<readonly Gate
     .orderBy('at')
     .orderBy('path')
     .execute();
-  return rows.map((row) =>
-    present<GateRecord>({
-      run: row.run,
-      path: row.path,
-      outcome: fromJson(row.outcome),
-      evidence: fromJson<unknown>(row.evidence),
-      at: row.at,
-    }),
-  );
+  return rows.map(toGate);
 }
+
+export const toGate = (row: Selectable<CatalogTables['gates']>): GateRecord =>
+  present<GateRecord>({
+    run: row.run,
+    path: row.path,
+    outcome: fromJson(row.outcome),
+    evidence: fromJson<unknown>(row.evidence),
+    at: row.at,
+  });
 
 /** Opens an approval; one that was decided stays decided. */
 export async function openApproval(db: CatalogDb, approval: ApprovalRecord): Promise<void> {
@@ -88,7 +89,7 @@ export async function findApprovals(
   return rows.map(toApproval);
 }
 
-const toApproval = (row: Selectable<CatalogTables['approvals']>): ApprovalRecord =>
+export const toApproval = (row: Selectable<CatalogTables['approvals']>): ApprovalRecord =>
   present<ApprovalRecord>({
     run: row.run,
     path: row.path,

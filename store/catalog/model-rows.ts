@@ -121,7 +121,7 @@ const current = (changes: readonly AliasRecord[]): readonly AliasRecord[] => [
   ...new Map(changes.map((change) => [change.alias, change])).values(),
 ];
 
-const toVersion = (row: Selectable<CatalogTables['model_versions']>): VersionRecord =>
+export const toVersion = (row: Selectable<CatalogTables['model_versions']>): VersionRecord =>
   present<VersionRecord>({
     name: row.name,
     version: row.version,

@@ -8,7 +8,7 @@ test('every command has a description and examples in its help', () => {
   const { commands } = program();
   expect(commands.map((command) => command.name())).toEqual([
     'demo', 'dev', 'worker', 'run', 'runs', 'show', 'logs', 'approve', 'reject', 'cancel', 'models',
-    'artifacts', 'store', 'cache', 'gc', 'backup', 'restore', 'outbox', 'doctor',
+    'artifacts', 'store', 'cache', 'gc', 'backup', 'restore', 'outbox', 'lineage', 'doctor',
   ]); // prettier-ignore
   for (const command of commands.flatMap((each) => [each, ...each.commands])) {
     let help = '';

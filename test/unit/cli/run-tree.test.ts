@@ -1,5 +1,6 @@
 import { runReport } from '../../../cli/render/run-report.js';
 import { runTree } from '../../../cli/render/run-tree.js';
+import { stepReport } from '../../../cli/render/step-report.js';
 import type { TreeOptions } from '../../../cli/render/run-tree.js';
 import { rowText } from '../../../cli/render/styled-row.js';
 import { textWidth } from '../../../cli/render/text-width.js';
@@ -231,5 +232,40 @@ describe('show', () => {
     const text = report(view).join('\n');
     expect(text).toContain(`"model": "model table.csv (7 B, ${aRef().digest})"`);
     expect(text).toContain('"auc": 0.8');
+  });
+});
+
+describe('what went in and came out', () => {
+  const csv = aRef({ name: 'hmda.csv', size: 2048 });
+  const train = ranStep('train', 1, 2, {
+    input: { csv, many: [csv], trees: 1234567, note: 'a\u001b[31mb\n' + 'x'.repeat(100), nothing: undefined },
+    output: { auc: 0.812345678, model: aRef({ $artifact: 'model', name: 'model' }) },
+    metrics: [aMetric({ name: 'auc', value: 0.8 })],
+  });
+  const gate = aStepView({ path: 'quality', kind: 'gate', status: 'completed', output: { big: 1 } });
+
+  test('stands under each step when asked for, a line a field, artifacts by name, size and short digest', () => {
+    expect(tree(aView([train, gate]), { io: true }).slice(2)).toEqual([
+      '│    ← csv: dataset hmda.csv (2.0 KiB, sha256:aaaaaaaaaaaa)',
+      '│    ← many: [dataset hmda.csv (2.0 KiB, sha256:aaaaaaaaaaaa)]',
+      '│    ← trees: 1234567',
+      expect.stringMatching(/^│ {4}← note: "a.*b\\nx+…$/),
+      '│    → auc: 0.812345678',
+      '│    → model: model model (7 B, sha256:aaaaaaaaaaaa)',
+      expect.stringContaining('quality gate'),
+    ]);
+    expect(tree(aView([train, gate]))).toHaveLength(3);
+  });
+
+  test('of one step is shown whole, with its attempts', () => {
+    const rows = stepReport(train, aView([train]), clock(10)).map(rowText);
+    expect(rows[0]).toBe('train  run-1  completed  1.0s  auc=0.8');
+    expect(rows).toContain('  attempt 1     completed, docker on worker-1, 1.0s');
+    expect(rows).toContain('  metric        auc=0.8');
+    const text = rows.join('\n');
+    expect(text).toContain('x'.repeat(100));
+    expect(text).toContain(`"csv": "dataset hmda.csv (2.0 KiB, ${csv.digest})"`);
+    expect(text).toContain('"auc": 0.812345678');
+    expect(text).not.toContain('\u001b');
   });
 });

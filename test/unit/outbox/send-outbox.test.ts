@@ -71,6 +71,20 @@ describe('sending the outbox', () => {
     expect(await catalog.outbox.list()).toEqual([]);
   });
 
+  test('stops in the middle of what it claimed when its lease went to another meanwhile', async () => {
+    await catalog.outbox.append(messages(3));
+    const got: unknown[] = [];
+    const slow: Receiver['send'] = async ({ body }) => {
+      got.push(body);
+      // As long as a process that was suspended.
+      clock += 31_000;
+      await catalog.outbox.claim({ receiver: 'one', holder: 'other', leaseMs: 30_000, now: new Date(clock) });
+    };
+    expect(await sending(slow)).toBe(1);
+    expect(got).toEqual([1]);
+    expect((await catalog.outbox.list()).map(({ body }) => body)).toEqual([2, 3]);
+  });
+
   test('gives a delivery up after its time, and lets go of the line at once when the worker stops', async () => {
     await catalog.outbox.append(messages(1));
     const hang: Receiver['send'] = (_, signal) =>

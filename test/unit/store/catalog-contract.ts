@@ -1,4 +1,5 @@
 import type { Catalog } from '../../../store/catalog.js';
+import { edgesContract } from './edges-contract.js';
 import { outboxContract } from './outbox-contract.js';
 import {
   aBuild,
@@ -682,4 +683,5 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
     });
   });
   outboxContract(name, open);
+  edgesContract(name, open);
 }
