@@ -20,7 +20,7 @@ export type StepDiff = {
   readonly status: { readonly a?: StepStatus; readonly b?: StepStatus };
   /** Of the newest attempt, ms. */
   readonly durationMs: { readonly a?: number; readonly b?: number };
-  /** Source, code, command, image and executor. */
+  /** Source, code, command, version and image. */
   readonly code: readonly Change[];
   /** Values of its input. */
   readonly parameters: readonly Change[];
@@ -99,8 +99,8 @@ async function readSide(id: string, catalog: Catalog): Promise<Side> {
         record,
         code: {
           ...codeOf(record.kind === 'step' ? specs.get(record.name) : undefined),
-          image: attempt?.image,
-          executor: attempt?.executor,
+          // What came from the cache made no attempt: its image is the one it would have run in.
+          image: attempt?.image ?? (record.kind === 'step' ? run.plan?.images[record.name]?.id : undefined),
         },
         // A step that did not complete has only its input to tell what it read.
         inputs: { ...refsOf(record.input), ...of('input') },

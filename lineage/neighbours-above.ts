@@ -10,6 +10,7 @@ import type {
 } from './graph.js';
 import type { Neighbour, Neighbours, Reading } from './neighbours.js';
 import { artifactsOfStep, stepsOfRecords, stepsOfRun, topOf } from './neighbours.js';
+import { stepNode } from './run-facts.js';
 import { approvalNode, artifactNode, gateNode, refsIn, versionNode } from './nodes.js';
 
 /** Steps that made the same bytes in other runs: from which of them these came, nobody knows. */
@@ -91,10 +92,21 @@ async function allHandOn(records: readonly ArtifactRecord[], { runFacts }: Readi
   return true;
 }
 
+/** What it read; and, where its answer was taken from the cache, the step that computed it. */
 async function inputsOf(step: StepNode, reading: Reading): Promise<readonly Neighbour[]> {
-  // A step whose answer was taken over from another one gets that one as a neighbour here, by the relation `reused`.
+  const { catalog, runFacts } = reading;
   const artifacts = await artifactsOfStep(step, 'input', reading);
-  return artifacts.map(({ artifact, field }) => ({ node: artifactNode(artifact), relation: 'read', field }));
+  const from = (await catalog.cache.use({ run: step.run, path: step.path }))?.from;
+  const facts = from && (await runFacts(from.run));
+  const computed = facts?.steps.get(from?.path ?? '');
+  return [
+    ...(facts && computed ? [{ node: stepNode(facts, computed), relation: 'reused' as const }] : []),
+    ...artifacts.map(({ artifact, field }) => ({
+      node: artifactNode(artifact),
+      relation: 'read' as const,
+      field,
+    })),
+  ];
 }
 
 async function whatIsNamed(

@@ -131,6 +131,7 @@ async function stepEvent({ event: { event, status }, at, step, context }: OfStep
   const newest = attempts.at(-1);
   const spec = specs.find((each) => each.name === name);
   const code = spec?.source ?? spec?.code;
+  const reused = ended ? (await catalog.cache.use({ run: run.id, path }))?.from : undefined;
   return {
     eventType: eventTypeOf(ended, status),
     eventTime: (ended ? step.closedAt : (attempts[0]?.startedAt ?? step.scheduledAt)) ?? at,
@@ -147,6 +148,8 @@ async function stepEvent({ event: { event, status }, at, step, context }: OfStep
           status,
           ...(newest && { attempt: newest.attempt, executor: newest.executor, worker: newest.worker }),
           ...(newest?.image !== undefined && { image: newest.image }),
+          // Whose answer was taken over from the cache.
+          ...(reused && { reused: { ...reused, runId: openLineageRunId(reused.run, reused.path) } }),
           ...(spec?.source && { source: spec.source.digest }),
           ...(spec?.code && { code: spec.code.digest }),
         }),

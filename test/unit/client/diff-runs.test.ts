@@ -67,12 +67,20 @@ describe('the difference of two runs', () => {
   });
 
   test('of the same work is none, whatever the order of keys and the time', async () => {
-    await catalog.insertRun(aRun({ id: 'run-2', input: { model: { trees: 10 }, minAuc: 0.75, csv } }));
+    // A step that the cache answered has no attempt that would name its image.
+    const plan = { executor: 'docker', images: { train: { reference: 'python', id: digest('d') } } } as const;
+    await catalog.insertRun(aRun({ id: 'run-3', plan, input: { minAuc: 0.75, csv, model: { trees: 10 } } }));
+    await catalog.insertRun(aRun({ id: 'run-2', plan, input: { model: { trees: 10 }, minAuc: 0.75, csv } }));
     // This one failed: what it read stands in its input alone.
     await catalog.project({
       steps: [{ run: 'run-2', path: 'train', name: 'train', kind: 'step', status: 'failed', input: { trees: 10, 'hmda.csv': csv }, scheduledAt: at(50) }],
       attempts: [anAttempt({ run: 'run-2', status: 'failed', image: digest('d') })],
     }); // prettier-ignore
+    await catalog.project({
+      steps: [{ run: 'run-3', path: 'train', name: 'train', kind: 'step', status: 'completed', input: { trees: 10, 'hmda.csv': csv }, scheduledAt: at(50) }],
+    }); // prettier-ignore
+    expect((await diffRuns('run-2', 'run-3', catalog)).same).toBe(true);
+    await catalog.updateRun({ id: 'run-1', plan });
     const diff = await diffRuns('run-1', 'run-2', catalog);
     expect(diff).toMatchObject({ same: true, input: [] });
     expect(diffRows(diff).map(rowText).at(-1)).toBe(

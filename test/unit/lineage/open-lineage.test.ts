@@ -205,6 +205,19 @@ describe('events of OpenLineage', () => {
     expect(JSON.stringify(again.events)).not.toContain('word');
   });
 
+  test('say from which step a cached answer was taken over', async () => {
+    await catalog.outbox.drop('openlineage');
+    await catalog.project({
+      steps: [aStep({ run: 'run-2', path: 'train#2', status: 'completed', closedAt: at(9) })],
+      cacheUses: [{ run: 'run-2', path: 'train#2', key: digest('7'), parts: {}, step: 'train', pipeline: 'sub', outcome: 'hit', from: { run: 'run-1', path: 'train' }, at: at(9) }],
+    }); // prettier-ignore
+    const file = join(await temporaryFolder(), 'events.jsonl');
+    expect(await send(`file:${file}`)).toBe(2);
+    const event = openLineageEvent(JSON.parse((await readFile(file, 'utf8')).trimEnd().split('\n')[1]!));
+    const reused = { run: 'run-1', path: 'train', runId: openLineageRunId('run-1', 'train') };
+    expect(event.run.facets['millrace_step']).toMatchObject({ reused });
+  });
+
   test('ids are UUIDs of version 5, the same for the same run and step and for no other', () => {
     expect(openLineageRunId('a')).toMatch(
       /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,

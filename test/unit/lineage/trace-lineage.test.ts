@@ -103,6 +103,22 @@ describe('lineage', () => {
     expect(graph.notes).toEqual(['Of 1 with many neighbours only some of these are shown.']);
   });
 
+  test('of an answer from the cache leads to the step that computed it', async () => {
+    await catalog.insertRun(aRun({ id: 'run-3', startedAt: at(30) }));
+    await call(catalog, { run: 'run-3', path: 'train', reads: [table], makes: [weights], second: 31 });
+    const use = { key: digest('7'), parts: {}, step: 'train', pipeline: 'mortgage', at: at(31) };
+    const from = { run: 'run-1', path: 'train' };
+    await catalog.project({ cacheUses: [{ run: 'run-3', path: 'train', ...use, outcome: 'hit', from }] });
+    expect(links(await trace('run-3'))).toEqual(
+      expect.arrayContaining([
+        'step:run-3/train ran run:run-3',
+        'step:run-1/train reused step:run-3/train',
+        `${table.digest} read step:run-3/train`,
+        `${table.digest} read step:run-1/train`,
+      ]),
+    );
+  });
+
   test('in a circle ends: a step that hands its input on did not make it', async () => {
     await call(catalog, { run: 'run-1', path: 'check', reads: [csv], makes: [csv], second: 2 });
     const up = await trace(csv.digest);

@@ -57,6 +57,27 @@ export function outboxContract(name: string, open: () => Promise<Catalog>): void
       expect(answers.filter(({ length }) => length > 0)).toHaveLength(1);
     });
 
+    it('gives each message a place of its own when many transactions append at once', async () => {
+      await catalog.outbox.subscribe('one', ['lifecycle']);
+      await catalog.outbox.subscribe('two', ['lifecycle']);
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const run = `run-${index}`;
+          await catalog.insertRun(aRun({ id: run }));
+          await catalog.project({ steps: [aStep({ run })], attempts: [anAttempt({ run })] });
+          await catalog.updateRun({ id: run, status: 'completed' });
+        }),
+      );
+      for (const receiver of ['one', 'two']) {
+        const messages = await catalog.outbox.list({ receiver });
+        expect(new Set(messages.map(({ position }) => position)).size).toBe(60);
+        for (let index = 0; index < 20; index += 1)
+          expect(messages.filter(({ key }) => key.startsWith(`run-${index} `)).map(({ key }) => key)).toEqual([
+            `run-${index} started`, `run-${index} train started`, `run-${index} completed`,
+          ]); // prettier-ignore
+      }
+    });
+
     it('holds a line up while its head cannot be sent, says why, and goes on when asked to', async () => {
       const { outbox } = catalog;
       await outbox.append([send('a'), send('b')]);
