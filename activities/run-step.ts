@@ -45,6 +45,8 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
         checkSize(output, `The output of step \`${task.spec.name}\``, place);
         // A superseded or cancelled attempt must not commit.
         signal.throwIfAborted();
+        if (await isSuperseded(env, task, attempt))
+          throw new AttemptSuperseded('Another attempt has taken this step over.', place);
         return output;
       });
       await report.completed(result, artifactEdges(task, result.output));

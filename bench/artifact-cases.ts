@@ -7,8 +7,16 @@ import type { BenchS3 } from './bench-s3.js';
 import { startBenchS3 } from './bench-s3.js';
 import { ended } from './ended.js';
 import { median, report, timed } from './report.js';
-import type { StoreBench } from './store.js';
 import type { Measured } from './store-child.js';
+
+export type StoreBench = {
+  readonly rounds: number;
+  readonly cases: readonly string[];
+  /** Bytes of the large file. */
+  readonly size: number;
+  /** How many small files of 10 KiB. */
+  readonly files: number;
+};
 
 const mebibyte = 2 ** 20;
 

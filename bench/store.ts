@@ -1,3 +1,4 @@
+import type { StoreBench } from './artifact-cases.js';
 import { artifactCases } from './artifact-cases.js';
 import { cachedSteps } from './cached-steps.js';
 import { catalogStep } from './catalog-step.js';
@@ -5,15 +6,6 @@ import { catalogStep } from './catalog-step.js';
 const cases: Readonly<Record<string, (rounds: number) => Promise<void>>> = {
   'cached-50': cachedSteps,
   'catalog-step': catalogStep,
-};
-
-export type StoreBench = {
-  readonly rounds: number;
-  readonly cases: readonly string[];
-  /** Bytes of the large file. */
-  readonly size: number;
-  /** How many small files of 10 KiB. */
-  readonly files: number;
 };
 
 /** What the store and the cache cost, each case against its floor; CONTRIBUTING.md has the bounds. */

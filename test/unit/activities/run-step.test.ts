@@ -2,15 +2,20 @@ import path from 'node:path';
 import { asyncLocalStorage } from '@temporalio/activity';
 import type { Context } from '@temporalio/activity';
 import pino from 'pino';
+import { z } from 'zod';
+import { createAdmission } from '../../../activities/admission.js';
+import { createProcessExecutor } from '../../../activities/executors/process-executor.js';
 import { createProjector } from '../../../activities/projector.js';
 import { createRunStep } from '../../../activities/run-step.js';
 import type { StepEnvironment } from '../../../activities/step-environment.js';
 import { statePaths } from '../../../config/state-paths.js';
 import { InfrastructureFailed, StepFailed } from '../../../sdk/errors.js';
 import type { StepTask } from '../../../sdk/protocol/messages.js';
+import { step, STEP } from '../../../sdk/step.js';
+import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { openCatalog } from '../../../store/open-catalog.js';
-import { executionOf } from '../../support/execution.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
+import { storedSpec } from '../../support/stored-spec.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { aRun, anAttempt } from '../store/records.js';
 
@@ -30,7 +35,9 @@ async function failing(failure: () => Error) {
     secrets: { value: () => Promise.resolve(undefined) },
     placed: { definition: () => Promise.reject(failure()) },
   } as unknown as StepEnvironment;
-  const { spec } = executionOf({ name: 'train', command: ['true'], retry: { attempts: 1 } });
+  const none = z.object({});
+  const definition = step({ name: 'train', command: ['/bin/true'], input: none, output: none })[STEP];
+  const spec = storedSpec(definition.spec);
   const task: StepTask = {
     v: 1,
     run: 'run-1',
@@ -51,7 +58,7 @@ async function failing(failure: () => Error) {
       } as unknown as Context,
       () => createRunStep(env)(task),
     );
-  return { catalog, run };
+  return { catalog, run, env, step: definition };
 }
 
 const broken = () => new InfrastructureFailed('The engine is away.');
@@ -81,4 +88,29 @@ test('an attempt that was given up meanwhile is lost, whatever it ended with', a
   await catalog.project({ attempts: [anAttempt({ attempt: 1, status: 'lost' })] });
   await expect(run(1)).rejects.toMatchObject({ name: 'CancelledFailure' });
   expect(await catalog.attempts('run-1', 'train')).toMatchObject([{ attempt: 1, status: 'lost' }]);
+});
+
+test('an attempt that comes to its end after another has begun commits nothing', async () => {
+  const { catalog, run, env, step } = await failing(broken);
+  const folder = await temporaryFolder();
+  Object.assign(env, {
+    installation: 'test',
+    store: await openArtifactStore(`file:${folder}/artifacts`),
+    admission: createAdmission({ cpus: 4, memory: 2 ** 40, gpus: 0 }),
+    process: createProcessExecutor(),
+    placed: {
+      definition: async () => step,
+      helper: () => Promise.resolve(folder),
+      place: () => Promise.resolve(folder),
+    },
+  });
+  await expect(run(1)).resolves.toEqual({ output: {} });
+  await catalog.project({ attempts: [anAttempt({ attempt: 3, status: 'running' })] });
+  await expect(run(2)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  const attempts = await catalog.attempts('run-1', 'train');
+  expect(attempts.map(({ attempt, status }) => `${attempt} ${status}`).sort()).toEqual([
+    '1 completed',
+    '2 lost',
+    '3 running',
+  ]);
 });
