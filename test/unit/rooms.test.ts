@@ -132,4 +132,14 @@ describe('the rooms', () => {
   ])('a right import passes: %s with %s', (file, code) => {
     expect(wrongImports(file, code)).toEqual([]);
   });
+
+  test('are each compiled into the package, and into the image of the worker', () => {
+    const read = (file: string) => readFileSync(join(packageRoot, file), 'utf8');
+    const { include } = JSON.parse(read('tsconfig.build.json')) as { include: readonly string[] };
+    const ignored = read('.dockerignore').split('\n');
+    for (const room of Object.keys(arrows)) {
+      expect(include).toContain(room);
+      expect(ignored).toContain(`!${room}`);
+    }
+  });
 });
