@@ -119,7 +119,8 @@ describeWith({ temporal: true }, 'OpenLineage events', () => {
     expect(made!.outputs.map(({ name }) => name)).toEqual(used!.inputs.map(({ name }) => name));
     second.kill('SIGTERM');
     expect((await second.ended).exitCode).toBe(0);
-  });
+    // Two workers and three commands start, one after the other: minutes on a busy machine.
+  }, 300_000);
 
   test('go to a file as well, and two workers on one catalog send each once', async () => {
     const millrace = await startMillrace({
