@@ -192,7 +192,7 @@ describeWith({ temporal: true }, 'the millrace command', () => {
     const { exitCode, value } = await json('doctor');
     const { ok, checks } = value as Doctor;
     expect(checks.map(({ name }) => name)).toEqual([
-      'config', 'node', 'millrace', 'python', 'docker', 'temporal', 'catalog', 'artifacts', 'disk', 'project',
+      'config', 'node', 'millrace', 'python', 'docker', 'temporal', 'catalog', 'outbox', 'artifacts', 'disk', 'project',
     ]); // prettier-ignore
     expect(checks.filter(({ status }) => status === 'fail')).toEqual([]);
     expect([ok, exitCode]).toEqual([true, 0]);
