@@ -36,12 +36,32 @@ export async function pipelineOfBuild(
 /** Checks input as the run will. @returns the input as given: defaults are filled in by the run @throws InvalidInput naming each wrong field */
 export function checkInput(definition: PipelineDefinition, input: unknown): void {
   const parsed = definition.input.safeParse(input);
-  if (parsed.success) return;
-  const problems = inputProblems(parsed.error);
+  const problems = [
+    ...(parsed.error ? inputProblems(parsed.error) : []),
+    ...unknownFields(definition, input),
+  ];
+  if (problems.length === 0) return;
   throw new InvalidInput(`The input of pipeline \`${definition.name}\` is wrong: ${problems.join('; ')}.`, {
     fields: { problems },
-    hint: [...artifactHints(definition, parsed.error.issues), 'Nothing was started.'].join(' '),
+    hint: [...artifactHints(definition, parsed.error?.issues ?? []), 'Nothing was started.'].join(' '),
   });
+}
+
+/** A schema drops fields it does not have: a parameter whose name is misspelt would run with its default. */
+function unknownFields({ input: schema }: PipelineDefinition, input: unknown): readonly string[] {
+  const { shape, def } = schema as z.ZodObject;
+  // A schema that says what it does with other fields is taken at its word.
+  if (shape === undefined || def.catchall !== undefined || typeof input !== 'object' || input === null)
+    return [];
+  const known = Object.keys(shape);
+  return Object.keys(input)
+    .filter((field) => !known.includes(field))
+    .map((field) => {
+      const nearest = nearestName(field, known);
+      const help =
+        nearest === undefined ? `its fields: ${known.join(', ') || 'none'}` : `did you mean \`${nearest}\`?`;
+      return `\`${field}\`: no such field, ${help}`;
+    });
 }
 
 /** A file is given otherwise than people try first. */

@@ -34,7 +34,7 @@ export type WorkerHostOptions = {
   readonly logger: Logger;
   /** `once` (default) builds the project at the start; `watch` again on each change; `none` serves builds of others. */
   readonly build?: 'once' | 'watch' | 'none';
-  /** Called after each build, with the error when it failed: the worker then goes on with the last good one. */
+  /** Called after each new build and each first good one after a failure; with the error when one failed: the worker then goes on with the last good one. */
   readonly onBuild?: (result: { readonly build: BuildRecord } | { readonly error: unknown }) => void;
 };
 
@@ -99,20 +99,25 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const builds = createBuildWorkers({ workerOptions, queue: config.queue, store, catalog, logger });
 
   let current: BuildRecord | undefined;
+  let broken = false;
   const rebuild = async () => {
     const { projectDir, queue, cache } = config;
     const made = await buildProject({ projectDir, queue, store, catalog, cache });
-    const changed = made.record.id !== current?.id;
+    const news = broken || made.record.id !== current?.id;
+    broken = false;
     current = made.record;
     await builds.refresh();
-    if (changed) onBuild?.({ build: made.record });
+    if (news) onBuild?.({ build: made.record });
     return made.watched;
   };
   const watched = build === 'none' ? [] : await rebuild();
   await builds.refresh();
   const steps = runWorker(await Worker.create({ ...workerOptions, taskQueue: stepQueue(config.queue) }));
 
-  const keepOnError = (error: unknown): undefined => void onBuild?.({ error });
+  const keepOnError = (error: unknown): undefined => {
+    broken = true;
+    onBuild?.({ error });
+  };
   const background = createReleasers();
   if (build === 'watch')
     background.use(watchProject(config.projectDir, watched, () => rebuild().catch(keepOnError)));

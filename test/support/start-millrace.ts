@@ -18,6 +18,7 @@ export type MillraceOptions = {
   /** Settings as environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   readonly build?: WorkerHostOptions['build'];
+  readonly onBuild?: WorkerHostOptions['onBuild'];
   /** A service that several projects of a test share. */
   readonly temporal?: TestTemporal;
 };
@@ -37,6 +38,7 @@ export async function startMillrace({
   files,
   env = {},
   build,
+  onBuild,
   ...options
 }: MillraceOptions): Promise<TestMillrace> {
   const project = await temporaryFolder();
@@ -49,7 +51,14 @@ export async function startMillrace({
   const { address } = temporal;
   const logger = pino({ level: process.env['MILLRACE_TEST_LOG'] ?? 'silent' });
   const startHost = async (more: Partial<WorkerHostOptions> = {}) => {
-    const host = await startWorkerHost({ config, address, logger, ...(build && { build }), ...more });
+    const host = await startWorkerHost({
+      config,
+      address,
+      logger,
+      ...(build && { build }),
+      ...(onBuild && { onBuild }),
+      ...more,
+    });
     releaseAtEnd(() => host.stop());
     return host;
   };

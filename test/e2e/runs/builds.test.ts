@@ -20,9 +20,11 @@ export const say = step({ name: 'say', isolation: 'none', input: z.object({}), o
 
 describeWith({ temporal: true }, 'builds', () => {
   test('a change makes a new build for new runs; an open run ends on its own; a broken change leaves the last good one', async () => {
+    const said: string[] = [];
     const millrace = await startMillrace({
       files: { 'talk.pipeline.ts': pipelineOf('first'), 'say.steps.ts': stepsOf('first') },
       build: 'watch',
+      onBuild: (result) => said.push('build' in result ? result.build.id : 'broken'),
     });
     const { client, project, host } = millrace;
     const first = host.build()?.id;
@@ -46,11 +48,14 @@ describeWith({ temporal: true }, 'builds', () => {
     });
 
     await writeProject(project, { 'talk.pipeline.ts': 'export const broken = ;' });
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await waitFor(() => said.at(-1) === 'broken', { what: 'the broken build' });
     expect(await (await client.start('talk', { wait: false })).result()).toEqual({
       pipeline: 'second',
       step: 'second',
     });
+    // Put back as it was, it is the build it was: that it is good again is news.
+    await writeProject(project, { 'talk.pipeline.ts': pipelineOf('second') });
+    await waitFor(() => said.at(-1) === host.build()?.id, { what: 'the word that it is good again' });
 
     await open.decide('go', { decision: 'approved', by: 'ada' });
     expect(await open.result()).toEqual({ pipeline: 'first', step: 'first' });

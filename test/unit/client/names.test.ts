@@ -56,6 +56,14 @@ test('wrong input is refused with path and reason of each field', () => {
   );
 });
 
+test('a field that the schema does not have is refused, with the nearest one', () => {
+  const check = (input: object) => () => checkInput(definition, { csv: rows, ...input });
+  expect(check({ minAcu: 0.9 })).toThrow('`minAcu`: no such field, did you mean `minAuc`?');
+  expect(check({ nothing: 1 })).toThrow('`nothing`: no such field, its fields: csv, minAuc');
+  const loose = { ...definition, input: z.looseObject({ a: z.number() }) } as PipelineDefinition;
+  expect(checkInput(loose, { a: 1, more: 2 })).toBeUndefined();
+});
+
 test('input that is no object at all is said to be none', () => {
   expect(() => checkInput(definition, [])).toThrow(/the input: Invalid input: expected object/);
 });
