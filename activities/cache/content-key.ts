@@ -38,7 +38,7 @@ export function keyParts(
     contract: contractVersion,
     helper,
     image: executor === 'docker' ? image?.id : undefined,
-    interpreter: interpreter?.program,
+    interpreter: interpreter?.programs,
     packages: interpreter?.packages,
     source: spec.source?.digest,
     logic: spec.logic,

@@ -100,8 +100,8 @@ export type InterpreterRequest = {
 
 /** What runs steps on this host, in words that change when it does. */
 export type HostInterpreter = {
-  /** `node v20.19.0`, or the digest of the program. */
-  readonly program: string;
+  /** `node v20.19.0`, or digests of the programs that the command names. */
+  readonly programs: readonly string[];
   /** `name==version` of what its requirements resolved to. */
   readonly packages?: readonly string[];
 };

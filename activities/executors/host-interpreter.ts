@@ -22,19 +22,34 @@ export async function hostInterpreter(
   { command, source, install }: InterpreterRequest,
   { env, share, ...options }: HostInterpreterOptions,
 ): Promise<HostInterpreter | undefined> {
-  if (!command) return { program: `node ${process.version}` };
+  if (!command) return { programs: [`node ${process.version}`] };
   if (source !== undefined && !install && (await lacksPythonEnvironment(source, { env, ...options })))
     return undefined;
   const python =
     source === undefined ? undefined : await pythonEnvironment(source, { ...options, env, share });
   const searchPath = [python && path.join(python.folder, 'bin'), env['PATH']].filter(Boolean);
+  const programs: string[] = [];
+  for (const name of programsOf(command))
+    programs.push(await identityOf(name, searchPath.join(path.delimiter), env, options.signal));
   return {
-    program: await identityOf(command[0] ?? '', searchPath.join(path.delimiter), env, options.signal),
+    programs,
     ...(python && { packages: [...python.packages].sort() }),
   };
 }
 
-const known = new Map<string, string>();
+/** The program a command names, and interpreters named in its other words: `sh -c 'python train.py'` is Python's work too. */
+export function programsOf([program = '', ...words]: readonly string[]): readonly string[] {
+  const named = words
+    .flatMap((word) => word.split(/[\s;|&()<>"'`$=]+/))
+    .filter((word) => interpreter.test(path.basename(word)));
+  return [...new Set([program, ...named])];
+}
+
+const interpreter = /^((python|pypy)[\d.]*|node|bash|sh|perl|ruby|java|julia|R|Rscript)$/;
+
+/** What was found out holds so long: behind a name that stays, as pyenv's, another version may come. */
+const knownMs = 60_000;
+const known = new Map<string, { readonly identity: string; readonly at: number }>();
 
 async function identityOf(
   name: string,
@@ -50,11 +65,11 @@ async function identityOf(
   const { size, mtimeMs } = await stat(file);
   const memo = `${found} ${file} ${size} ${mtimeMs}`;
   const before = known.get(memo);
-  if (before !== undefined) return before;
+  if (before && performance.now() - before.at < knownMs) return before.identity;
   const isPython = /^python[\d.]*$/.test(path.basename(name));
   const identity = isPython
     ? `python ${digestOf(await pythonIdentity(found, env, signal))}`
     : (await hashFile(file, { signal })).digest;
-  known.set(memo, identity);
+  known.set(memo, { identity, at: performance.now() });
   return identity;
 }

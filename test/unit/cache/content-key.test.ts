@@ -53,7 +53,7 @@ const withTask = (fields: Partial<StepTask>): Case => ({ ...base, task: { ...tas
 const withInput = (fields: object): Case => ({ ...base, input: { ...input, ...fields } });
 const onHost = (found: Partial<KeyFacts>): Case => ({
   ...withTask({ executor: 'process' }),
-  facts: { ...facts, interpreter: { program: 'python 3.12' }, ...found },
+  facts: { ...facts, interpreter: { programs: ['python 3.12'] }, ...found },
 });
 
 /** Everything that can change the answer: each variant has a key of its own. */
@@ -87,8 +87,8 @@ const different: Readonly<Record<string, Case>> = {
   'the helper': { ...base, facts: { ...facts, helper: '0.2.0' } },
   'a process': onHost({}),
   'inside the worker': { ...onHost({}), task: { ...task, executor: 'worker' } },
-  'the interpreter': onHost({ interpreter: { program: 'python 3.13' } }),
-  'the packages': onHost({ interpreter: { program: 'python 3.12', packages: ['six==1.17.0'] } }),
+  'the interpreter': onHost({ interpreter: { programs: ['python 3.13'] } }),
+  'the packages': onHost({ interpreter: { programs: ['python 3.12'], packages: ['six==1.17.0'] } }),
 };
 
 /** What cannot change the answer. */
