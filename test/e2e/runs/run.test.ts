@@ -39,7 +39,7 @@ export const slow = step({ name: 'slow', isolation: 'process', input: number, ou
 `;
 
 const pipelines = `
-import { approval, atLeast, atMost, ApprovalRejected, GateFailed, gate, pipeline, promote, register, sleep, StepFailed, warn } from 'millrace';
+import { approval, atLeast, atMost, ApprovalRejected, GateFailed, gate, model, pipeline, promote, register, sleep, StepFailed, warn } from 'millrace';
 import { z } from 'zod';
 import { add, apart, double, fails, flaky, lacking, shell, slow, wrong } from './all.steps.js';
 
@@ -77,6 +77,7 @@ export const released = pipeline({ name: 'released', input: z.object({ n: z.numb
     throw error;
   }
 });
+export const holds = pipeline({ name: 'holds', input: z.object({ ghost: model() }) }, async ({ ghost }) => ghost.digest);
 export const child = pipeline({ name: 'child', input: number }, async ({ n }) => (await double({ n })).n);
 export const parent = pipeline({ name: 'parent', input: number }, async ({ n }) => (await child({ n })) + (await child({ n: n + 1 })));
 export const patient = pipeline({ name: 'patient', input: z.object({}), timeout: '2s' }, async () => sleep('1 hour'));
@@ -187,7 +188,8 @@ describeWith({ temporal: true }, 'a run on a real Temporal service', () => {
       size: 1,
       name: 'ghost',
     };
-    await expect(start('chain', { n: 1, ghost })).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
+    await expect(start('chain', { n: 1, ghost })).rejects.toThrow('`ghost`: no such field');
+    await expect(start('holds', { ghost })).rejects.toMatchObject({ code: 'ARTIFACT_MISSING' });
     expect(await millrace.client.runs({ limit: 1_000 })).toHaveLength(before);
   });
 
