@@ -25,13 +25,19 @@ test('the outbox lists what waits, and gives up what it is told to, by position,
   const nextAt = new Date(Date.now() + 60_000);
   await catalog.outbox.fail({ receiver: 'openlineage', holder: 'me', position: head!.position, error: 'answered 400: \u001b[31mno', nextAt }); // prettier-ignore
   const outbox = (...args: readonly string[]) => runCli(['outbox', ...args], { cwd });
+  /** What a command prints that succeeds. */
+  const printed = async (...args: readonly string[]) => {
+    const end = await outbox(...args);
+    expect(end).toMatchObject({ exitCode: 0, stderr: '' });
+    return end.stdout;
+  };
   expect((await outbox('ls')).stdout).toMatch(/RECEIVER.*\nopenlineage +4 .* 1 .*answered 400: no\n$/);
   expect((await outbox('ls', 'openlineage', '-n', '2')).stdout).toMatch(/POSITION.*\n1 +run-1 1.*no\n2 +run-1 2.*\n$/); // prettier-ignore
-  expect((await outbox('retry')).stdout).toBe('1 put off, due now: a worker sends it.\n');
-  expect((await outbox('drop', 'openlineage', '1')).stdout).toBe('1 dropped.\n');
-  expect((await outbox('drop', 'openlineage', '--all', '--json')).stdout).toBe('{"dropped":3}\n');
+  expect(await printed('retry')).toBe('1 put off, due now: a worker sends it.\n');
+  expect(await printed('drop', 'openlineage', '1')).toBe('1 dropped.\n');
+  expect(await printed('drop', 'openlineage', '--all', '--json')).toBe('{"dropped":3}\n');
   expect((await outbox('ls', 'openlineage')).stderr).toBe('Nothing waits for openlineage.\n');
-  expect((await outbox('drop', 'openlineage', '--forget')).stdout).toBe('0 dropped.\n');
+  expect(await printed('drop', 'openlineage', '--forget')).toBe('0 dropped.\n');
   expect(JSON.parse((await outbox('ls', '--json')).stdout)).toEqual({ receivers: [] });
   expect(await outbox('drop', 'openlineage')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--forget') }); // prettier-ignore
   expect(await outbox('ls', 'nobody')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('no receiver `nobody`') }); // prettier-ignore
