@@ -21,7 +21,7 @@ import type { StepEnvironment } from './step-environment.js';
 export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {
   return async (task) => {
     const context = Context.current();
-    const { attempt, retryPolicy } = context.info;
+    const { attempt, retryPolicy, scheduledTimestampMs: since } = context.info;
     const place = { run: task.run, step: task.path, attempt };
     const signal = context.cancellationSignal;
     const report = reportAttempt({
@@ -45,7 +45,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
         checkSize(output, `The output of step \`${task.spec.name}\``, place);
         // A superseded or cancelled attempt must not commit.
         signal.throwIfAborted();
-        if (await isSuperseded(env, task, attempt))
+        if (await isSuperseded(env, task, { attempt, since }))
           throw new AttemptSuperseded('Another attempt has taken this step over.', place);
         return output;
       });
@@ -53,7 +53,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       await forget();
       return result;
     } catch (error) {
-      if (isGivenUp(signal) || (await isSuperseded(env, task, attempt))) {
+      if (isGivenUp(signal) || (await isSuperseded(env, task, { attempt, since }))) {
         // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
         await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
         throw new CancelledFailure('given up');
@@ -86,18 +86,30 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
   };
 }
 
-/** Whether a later attempt has begun, though this one was not told yet: its end is then that one's doing. */
+/**
+ * Whether a later attempt has begun, though this one was not told yet: its end is then that one's doing. Only attempts since the
+ * activity was scheduled count: a step whose lost input was computed again begins anew with the first. A catalog that does not
+ * answer says nothing: finished work is not thrown away for it.
+ * @param since when the activity was scheduled, ms
+ */
 async function isSuperseded(
-  { catalog, projector }: StepEnvironment,
+  { catalog, projector, logger }: StepEnvironment,
   { run, path, executor }: StepTask,
-  attempt: number,
+  { attempt, since }: { readonly attempt: number; readonly since: number },
 ): Promise<boolean> {
   if (executor === 'worker') return false;
-  await projector.flush();
-  const attempts = await catalog.attempts(run, path);
-  return attempts.some(
-    (each) => each.attempt > attempt || (each.attempt === attempt && each.status === 'lost'),
-  );
+  try {
+    await projector.flush();
+    const attempts = await catalog.attempts(run, path);
+    return attempts.some(
+      (each) =>
+        Date.parse(each.startedAt) >= since &&
+        (each.attempt > attempt || (each.attempt === attempt && each.status === 'lost')),
+    );
+  } catch (error) {
+    logger.warn({ err: error, run, step: path, attempt }, 'could not ask whether a later attempt has begun');
+    return false;
+  }
 }
 
 function validInput(definition: StepDefinition, { spec, run, path, input }: StepTask): unknown {

@@ -15,6 +15,8 @@ export type CopyOptions = {
   readonly verify?: boolean;
   /** Blobs that are copied at once. Default 8. */
   readonly atOnce?: number;
+  /** Folder with room for `atOnce` large blobs, where they lie on their way. Default: the system's for temporary files. */
+  readonly scratch?: string;
   readonly onProgress?: (progress: CopyProgress) => void;
   readonly signal?: AbortSignal;
 };
@@ -66,7 +68,7 @@ export async function copyStore(options: CopyOptions): Promise<CopyReport> {
   const copied = counter();
   const total = sum(missing);
   const manifests: Blob[] = [];
-  const scratch = await mkdtemp(join(tmpdir(), 'millrace-copy-'));
+  const scratch = await mkdtemp(join(options.scratch ?? tmpdir(), 'millrace-copy-'));
   const copyAll = (blobs: readonly Blob[], last: boolean) =>
     eachLimited(
       blobs,

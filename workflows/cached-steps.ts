@@ -1,4 +1,4 @@
-import { proxyLocalActivities } from '@temporalio/workflow';
+import { isCancellation, proxyLocalActivities } from '@temporalio/workflow';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { isMillraceError } from '../sdk/errors.js';
 import type { CacheLookup, RunCache, StepResult, StepTask } from '../sdk/protocol/messages.js';
@@ -31,45 +31,64 @@ export interface CachedSteps {
 
 export function cachedSteps(): CachedSteps {
   /** What was taken, by the digests it brought into the run: its content may turn out lost only when it is read. */
-  const taken = new Map<string, { readonly task: StepTask; readonly execute: RunStep }>();
+  const taken = new Map<string, Taken>();
 
   async function once(task: StepTask, execute: RunStep): Promise<StepResult> {
-    const { result, missed }: CacheLookup =
-      task.cache === 'use' ? await looking[activityNames.lookUpResult](task) : {};
+    const { result, missed } = task.cache === 'use' ? await lookUp(task) : {};
     const got = result ?? (await execute(missed === undefined ? task : { ...task, missed }));
-    if (got.cached) walkArtifacts(got.output, ({ digest }) => taken.set(digest, { task, execute }));
+    if (got.cached) {
+      const made: Taken = { task, execute, restored: undefined };
+      walkArtifacts(got.output, ({ digest }) => taken.set(digest, made));
+    }
     return got;
   }
 
-  /** Computes lost inputs again. @returns whether all of them came back as they were */
-  async function restore(input: unknown): Promise<boolean> {
-    const lost = new Map<StepTask, RunStep>();
-    const digests: string[] = [];
-    walkArtifacts(input, ({ digest }) => {
-      const made = taken.get(digest);
-      if (made) lost.set(made.task, made.execute);
-      if (made) digests.push(digest);
+  /** Computes the step anew, once for all who miss what it made. @returns the digests that are there again */
+  function restored(made: Taken): Promise<ReadonlySet<string>> {
+    made.restored ??= run({ ...made.task, cache: 'refresh' }, made.execute).then(({ output }) => {
+      const digests = new Set<string>();
+      walkArtifacts(output, ({ digest }) => digests.add(digest));
+      return digests;
     });
-    if (lost.size === 0) return false;
-    const back = new Set<string>();
-    for (const [task, execute] of lost) {
-      const { output } = await execute({ ...task, cache: 'refresh' });
-      walkArtifacts(output, ({ digest }) => back.add(digest));
-    }
-    for (const digest of digests) taken.delete(digest);
-    return digests.every((digest) => back.has(digest));
+    return made.restored;
   }
 
-  return {
-    async run(task, execute) {
-      try {
-        return await once(task, execute);
-      } catch (error) {
-        if (!isLostContent(error) || !(await restore(task.input))) throw error;
-        return once(task, execute);
-      }
-    },
-  };
+  /** @returns whether lost inputs were computed again, and came back as they were */
+  async function restore(input: unknown): Promise<boolean> {
+    const lost: { readonly digest: string; readonly made: Taken }[] = [];
+    walkArtifacts(input, ({ digest }) => {
+      const made = taken.get(digest);
+      if (made) lost.push({ digest, made });
+    });
+    const back = await Promise.all(lost.map(async ({ digest, made }) => (await restored(made)).has(digest)));
+    return back.length > 0 && back.every(Boolean);
+  }
+
+  async function run(task: StepTask, execute: RunStep): Promise<StepResult> {
+    try {
+      return await once(task, execute);
+    } catch (error) {
+      if (!isLostContent(error) || !(await restore(task.input))) throw error;
+      return once(task, execute);
+    }
+  }
+  return { run };
+}
+
+type Taken = {
+  readonly task: StepTask;
+  readonly execute: RunStep;
+  restored: Promise<ReadonlySet<string>> | undefined;
+};
+
+/** A look that comes to nothing costs a computation, never the step. */
+async function lookUp(task: StepTask): Promise<CacheLookup> {
+  try {
+    return await looking[activityNames.lookUpResult](task);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return { missed: 'the cache did not answer' };
+  }
 }
 
 const isLostContent = (error: unknown): boolean =>

@@ -59,10 +59,16 @@ export async function singleFlight(
     if (answer.held) {
       const flight = hold({ ...options, times, token });
       // Who held it before may have come to its end in this moment.
-      const entry = await arrived();
-      if (!entry) return { flight };
-      await flight[Symbol.asyncDispose]();
-      return { entry };
+      try {
+        const entry = await arrived();
+        if (!entry) return { flight };
+        await flight[Symbol.asyncDispose]();
+        return { entry };
+      } catch (error) {
+        // A lease that went on being renewed would hold up every later run.
+        await flight[Symbol.asyncDispose]();
+        throw error;
+      }
     }
     const { by } = answer;
     if (by.token !== seen?.lease.token || by.beats !== seen.lease.beats) {

@@ -40,7 +40,7 @@ const copyCommand = (): Command =>
           import('../../config/load-config.js'),
         ]);
         // Without the cache of this machine: what is copied is not needed here.
-        const { s3 } = await loadConfig();
+        const { s3, stateDir } = await loadConfig();
         const [from, to] = [
           await openArtifactStore(args[0], { s3 }),
           await openArtifactStore(args[1], { s3 }),
@@ -54,6 +54,8 @@ const copyCommand = (): Command =>
           to,
           atOnce: options.atOnce,
           verify: options.verify === true,
+          // Large content lies there on its way: the system's folder for temporary files may be small.
+          scratch: stateDir,
           onProgress: progress.show,
           signal,
         }).catch((error: unknown) => {

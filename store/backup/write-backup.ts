@@ -76,7 +76,9 @@ export async function writeBackup({
       if (result === 'copied') copied += 1;
       if (result === 'copied' || result === 'there') {
         kept.add(digest);
-        for (const part of await listedBy(digest, options)) if (!seen.has(part)) found.add(part);
+        // What only begins like a manifest, or is bad in the backup itself, lists nothing.
+        const parts = await listedBy(digest, options).catch((error: unknown) => (orCorrupt(error), []));
+        for (const part of parts) if (!seen.has(part)) found.add(part);
       } else if (result === 'corrupt' || !mentions.anywhere.has(digest) || mentions.content.has(digest)) {
         // Any text may mention a digest that is no content of ours: an image's.
         lacking.push(digest);

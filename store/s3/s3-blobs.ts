@@ -317,12 +317,19 @@ export function s3Blobs(options: S3BlobsOptions): BlobStore {
     // Looked at just before: the bucket knows no removal on that condition, so the grace time has to hold the moment between.
     async remove(digest, { untouchedSince } = {}) {
       known.delete(digest);
-      const found = await find(digest);
-      if (!found || (untouchedSince && found.modified >= untouchedSince)) return false;
-      await calls.call((s3) =>
-        s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keys.ofBlob(digest) })),
-      );
-      return true;
+      const patience = calls.patience();
+      for (;;) {
+        const found = await find(digest);
+        if (!found || (untouchedSince && found.modified >= untouchedSince)) return false;
+        try {
+          const request = { Bucket: bucket, Key: keys.ofBlob(digest) };
+          await calls.once((s3) => s3.send(new DeleteObjectCommand(request)));
+          return true;
+        } catch (error) {
+          // It may have been done all the same, and put anew since: looked at again before it is asked again.
+          await patience.failed(error);
+        }
+      }
     },
   };
 }

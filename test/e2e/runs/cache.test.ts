@@ -54,7 +54,7 @@ export const reads = pipeline({ name: 'reads', input: z.object({ csv: dataset() 
   return uses({ model });
 });
 export const waits = pipeline({ name: 'waits', input: z.object({ n: z.number(), ms: z.number() }) }, async (input) => slow(input));
-export const big = pipeline({ name: 'big', input: z.object({}) }, async () => measures(await large({})));
+export const big = pipeline({ name: 'big', input: z.object({}) }, async () => { const made = await large({}); return (await Promise.all([measures(made), measures(made), measures(made)]))[0]; });
 export const twice = pipeline({ name: 'twice', input: z.object({ n: z.number() }) }, async ({ n }) => Promise.all([slow({ n, ms: 500 }), slow({ n, ms: 500 })]));
 `;
 
@@ -248,6 +248,8 @@ describeWith({ temporal: true }, 'the cache', () => {
     expect((await run.view()).steps.map(({ path: at, status }) => `${at} ${status}`)).toEqual([
       'large completed',
       'measures completed',
+      'measures#2 completed',
+      'measures#3 completed',
     ]);
   });
 

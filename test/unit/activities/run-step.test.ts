@@ -17,7 +17,7 @@ import { openCatalog } from '../../../store/open-catalog.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
 import { storedSpec } from '../../support/stored-spec.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import { aRun, anAttempt } from '../store/records.js';
+import { aRun, anAttempt, at } from '../store/records.js';
 
 /** The activity on a catalog of its own; its step fails as `failure` says. */
 async function failing(failure: () => Error) {
@@ -52,7 +52,7 @@ async function failing(failure: () => Error) {
   const run = (attempt: number) =>
     asyncLocalStorage.run(
       {
-        info: { attempt, retryPolicy: { maximumAttempts: 21 } },
+        info: { attempt, retryPolicy: { maximumAttempts: 21 }, scheduledTimestampMs: Date.parse(at(0)) },
         cancellationSignal: new AbortController().signal,
         heartbeat: () => undefined,
       } as unknown as Context,
@@ -105,6 +105,9 @@ test('an attempt that comes to its end after another has begun commits nothing',
     },
   });
   await expect(run(1)).resolves.toEqual({ output: {} });
+  // One of before the step was scheduled anew is no successor.
+  await catalog.project({ attempts: [anAttempt({ attempt: 9, status: 'lost', startedAt: at(-60) })] });
+  await expect(run(1)).resolves.toEqual({ output: {} });
   await catalog.project({ attempts: [anAttempt({ attempt: 3, status: 'running' })] });
   await expect(run(2)).rejects.toMatchObject({ name: 'CancelledFailure' });
   const attempts = await catalog.attempts('run-1', 'train');
@@ -112,5 +115,6 @@ test('an attempt that comes to its end after another has begun commits nothing',
     '1 completed',
     '2 lost',
     '3 running',
+    '9 lost',
   ]);
 });

@@ -109,6 +109,12 @@ test('who waits stops when its signal aborts', async () => {
   await flight[Symbol.asyncDispose]();
 });
 
+test('who gets the lease and cannot look gives it back', async () => {
+  const broken = by('one', { arrived: () => Promise.reject(new Error('the store is away')) });
+  await expect(singleFlight(broken)).rejects.toThrow('the store is away');
+  await flightOf(by('two', { times: { ...times, leaseMs: 1e9 } }));
+});
+
 test('a lease of hours ago does not hold anybody up', async () => {
   const old = await flightOf(by('old', { times: { ...times, renewMs: 1e9 } }));
   await catalog.cache.renew({ key, token: await tokenOf(), at: '2020-01-01T00:00:00.000Z' });
