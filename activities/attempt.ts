@@ -7,7 +7,10 @@ import type { StepEnvironment } from './step-environment.js';
 /** One attempt as its parts see it. */
 export type Attempt = {
   readonly task: StepTask;
+  /** Number of its container start, from 1. */
   readonly attempt: number;
+  /** From 2 on an earlier worker had it: its container may be there. */
+  readonly delivery: number;
   readonly definition: StepDefinition;
   /** Validated, defaults filled in. */
   readonly input: unknown;

@@ -12,9 +12,16 @@ export interface Projector extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const kinds = ['steps', 'attempts', 'metrics', 'artifacts', 'cacheUses'] as const;
+const kinds = ['steps', 'attempts', 'metrics', 'artifacts', 'cacheUses', 'timeline'] as const;
 type Pending = { -readonly [K in (typeof kinds)[number]]: NonNullable<ProjectedRows[K]>[number][] };
-const nothing = (): Pending => ({ steps: [], attempts: [], metrics: [], artifacts: [], cacheUses: [] });
+const nothing = (): Pending => ({
+  steps: [],
+  attempts: [],
+  metrics: [],
+  artifacts: [],
+  cacheUses: [],
+  timeline: [],
+});
 
 /** @param options.delayMs longest time a row waits for company; default 40 */
 export function createProjector(

@@ -47,6 +47,7 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     executor: task.executor,
     worker: env.worker,
     startedAt: scheduledAt,
+    resources: spec.resources,
     ...(task.image && { image: task.image.id }),
   };
   const step = { run, path, name: spec.name, kind: 'step', scheduledAt } as const;

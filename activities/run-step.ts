@@ -21,7 +21,8 @@ import type { StepEnvironment } from './step-environment.js';
 export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {
   return async (task) => {
     const context = Context.current();
-    const { attempt, retryPolicy, scheduledTimestampMs: since } = context.info;
+    const { retryPolicy, scheduledTimestampMs: since } = context.info;
+    const { attempt = context.info.attempt, delivery = 1 } = task;
     const place = { run: task.run, step: task.path, attempt };
     const signal = context.cancellationSignal;
     const report = reportAttempt({
@@ -39,7 +40,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
-      const parts = { task, attempt, definition, input, report, mask, signal, env };
+      const parts = { task, attempt, delivery, definition, input, report, mask, signal, env };
       const result = await throughCache(parts, async () => {
         const output = await run(parts);
         checkSize(output, `The output of step \`${task.spec.name}\``, place);

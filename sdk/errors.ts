@@ -152,6 +152,18 @@ export class DiskLimit extends defineError('DISK_LIMIT') {}
 export class StepCancelled extends defineError('STEP_CANCELLED') {}
 /** Another attempt took this step over; this one must not commit. */
 export class AttemptSuperseded extends defineError('ATTEMPT_SUPERSEDED') {}
+/** The attempt's container or process is gone, and nobody saw how it ended. */
+export class AttemptLost extends defineError('ATTEMPT_LOST') {}
+/** The attempt was stopped from outside: by an operator, the engine, or a worker that goes away. */
+export class AttemptPreempted extends defineError('ATTEMPT_PREEMPTED') {}
+/** The worker is being drained: the container goes on, and the next worker on its host takes it over. */
+export class AttemptHandedOver extends defineError('ATTEMPT_HANDED_OVER') {}
+/** The attempt's worker has fallen silent. */
+export class WorkerLost extends defineError('WORKER_LOST') {}
+/** A repair that does not fit the step, or comes to one that is not parked. */
+export class RepairRefused extends defineError('REPAIR_REFUSED') {}
+/** A person ended a parked step. */
+export class StepAborted extends defineError('STEP_ABORTED') {}
 /** Something of ours or below us broke (engine, store, catalog): retried on its own budget. */
 export class InfrastructureFailed extends defineError('INFRASTRUCTURE_FAILED') {}
 export class GateFailed extends defineError('GATE_FAILED') {}

@@ -9,6 +9,7 @@ import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
 import type { Edges } from './edges.js';
 import type { Outbox } from './outbox.js';
+import type { TimelineEntry } from './timeline.js';
 import type { ContentCatalog } from './content-catalog.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
 
@@ -92,6 +93,8 @@ export type AttemptRecord = {
   readonly log?: Digest;
   /** Resolved packages of its requirements. */
   readonly packages?: readonly string[];
+  /** What it was given: a retry may have had more memory than the step declares. */
+  readonly resources?: StepSpec['resources'];
 };
 
 export type MetricRecord = {
@@ -205,6 +208,8 @@ export interface Catalog extends AsyncDisposable {
   steps(run: string): Promise<readonly StepRecord[]>;
   attempts(run: string, path?: string): Promise<readonly AttemptRecord[]>;
   metrics(run: string, path?: string): Promise<readonly MetricRecord[]>;
+  /** What was decided about a run or one of its steps, oldest first. */
+  timeline(run: string, path?: string): Promise<readonly TimelineEntry[]>;
   artifacts(run: string): Promise<readonly ArtifactRecord[]>;
 
   recordGate(gate: GateRecord): Promise<void>;
@@ -244,4 +249,5 @@ export type ProjectedRows = {
   readonly metrics?: readonly MetricRecord[];
   readonly artifacts?: readonly ArtifactRecord[];
   readonly cacheUses?: readonly CacheUse[];
+  readonly timeline?: readonly TimelineEntry[];
 };

@@ -13,6 +13,7 @@ import { projectRows } from './catalog/project-rows.js';
 import { findRuns, insertRun, openRuns, runById, updateRun } from './catalog/run-rows.js';
 import { stepsOf } from './catalog/step-rows.js';
 import type { CatalogDb } from './catalog/tables.js';
+import { timelineOf } from './catalog/timeline-rows.js';
 
 /**
  * The catalog on a database that Kysely speaks to; what is particular to one lies in its dialect and in catalog/exclusive.ts,
@@ -39,6 +40,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     steps: (run) => stepsOf(db, run),
     attempts: (run, path) => attemptsOf(db, run, path),
     metrics: (run, path) => metricsOf(db, run, path),
+    timeline: (run, path) => timelineOf(db, run, path),
     artifacts: (run) => artifactsOf(db, run),
 
     recordGate: (gate) => recordGate(db, gate),

@@ -74,6 +74,10 @@ export type StepTask = StepPlace & {
   readonly cache?: 'use' | 'refresh';
   /** Why a look into the cache found nothing to take. */
   readonly missed?: string;
+  /** Number of the container start that this delivery belongs to, from 1. Builds of before it was there let Temporal count. */
+  readonly attempt?: number;
+  /** How often this attempt was given to a worker: from 2 on its container may be there already. */
+  readonly delivery?: number;
 };
 
 export type StepResult = {
@@ -92,6 +96,8 @@ export type StepHeartbeat = {
   readonly detail?: string;
   readonly progress?: number;
   readonly metric?: { readonly name: string; readonly value: number };
+  /** The host that has it: its installation. */
+  readonly host?: string;
 };
 
 /** Without a run nothing is recorded. */

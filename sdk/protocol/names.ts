@@ -10,7 +10,7 @@ export const searchAttributes = {
 /** Memo of a run's workflow: the digest of its input. */
 export const memoNames = { input: 'millrace.input' } as const;
 
-export const updates = { decide: 'millrace.decide' } as const;
+export const updates = { decide: 'millrace.decide', repair: 'millrace.repair' } as const;
 export const queries = { state: 'millrace.state' } as const;
 
 /** Workflow that plans a run without starting it. */
@@ -23,6 +23,8 @@ export const activityNames = {
   checkRun: 'millrace.checkRun',
   planRun: 'millrace.planRun',
   lookUpResult: 'millrace.lookUpResult',
+  recordRetry: 'millrace.recordRetry',
+  recordPark: 'millrace.recordPark',
   recordGate: 'millrace.recordGate',
   openApproval: 'millrace.openApproval',
   closeApproval: 'millrace.closeApproval',
@@ -35,3 +37,5 @@ export const activityNames = {
 export const workflowQueue = (queue: string, build: string): string => `${queue}/${build}`;
 /** Queue of step activities, shared by all builds. */
 export const stepQueue = (queue: string): string => `${queue}/steps`;
+/** Queue of one host, for steps whose container may still be there. @param host its installation */
+export const hostQueue = (queue: string, host: string): string => `${queue}/host/${host}`;

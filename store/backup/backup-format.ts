@@ -51,6 +51,7 @@ export const tableKeys = {
   alias_changes: ['name', 'alias', 'change'],
   cache_entries: ['key'],
   cache_uses: ['run', 'path'],
+  timeline: ['run', 'path', 'at', 'attempt', 'kind'],
   outbox_receivers: ['name'],
   outbox: ['receiver', 'position'],
   run_content: ['run', 'digest'],

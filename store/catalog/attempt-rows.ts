@@ -94,6 +94,7 @@ const changing = [
   'failure',
   'log',
   'packages',
+  'resources',
 ] as const;
 
 const toRow = (attempt: AttemptRecord): Insertable<AttemptTable> => ({
@@ -114,6 +115,7 @@ const toRow = (attempt: AttemptRecord): Insertable<AttemptTable> => ({
   failure: toJson(attempt.failure),
   log: attempt.log ?? null,
   packages: toJson(attempt.packages),
+  resources: toJson(attempt.resources),
 });
 
 const toAttempt = (row: Selectable<AttemptTable>): AttemptRecord =>
@@ -135,6 +137,7 @@ const toAttempt = (row: Selectable<AttemptTable>): AttemptRecord =>
     failure: fromJson(row.failure),
     log: orAbsent(row.log),
     packages: fromJson(row.packages),
+    resources: fromJson(row.resources),
   });
 
 const toMetricRow = (metric: MetricRecord): Insertable<MetricTable> => ({

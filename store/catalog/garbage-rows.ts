@@ -58,6 +58,7 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
       'run_content',
       'cache_entries',
       'cache_uses',
+      'timeline',
     ] as const)
       await trx.deleteFrom(table).where('run', 'in', part).execute();
     await trx.deleteFrom('runs').where('id', 'in', part).execute();

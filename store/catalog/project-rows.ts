@@ -7,11 +7,12 @@ import { exclusive } from './exclusive.js';
 import { tellLifecycle } from './lifecycle-rows.js';
 import { upsertSteps } from './step-rows.js';
 import type { CatalogDb } from './tables.js';
+import { addTimeline } from './timeline-rows.js';
 
 /** All rows or none. On the way of each step: a few statements, each for many rows, in one short transaction. */
 export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<void> {
-  const { steps = [], attempts = [], metrics = [], artifacts = [], cacheUses = [] } = rows;
-  const runs = [...steps, ...attempts, ...metrics, ...artifacts, ...cacheUses].map(
+  const { steps = [], attempts = [], metrics = [], artifacts = [], cacheUses = [], timeline = [] } = rows;
+  const runs = [...steps, ...attempts, ...metrics, ...artifacts, ...cacheUses, ...timeline].map(
     (row): Subject => `run ${row.run}`,
   );
   if (runs.length === 0) return;
@@ -22,6 +23,7 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);
     await upsertUses(trx, cacheUses);
+    await addTimeline(trx, timeline);
     await tellLifecycle(trx, told);
   });
 }

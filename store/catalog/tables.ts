@@ -71,6 +71,7 @@ export type CatalogTables = {
     failure: Json | null;
     log: Digest | null;
     packages: Json | null;
+    resources: Json | null;
   };
   readonly metrics: {
     run: string;
@@ -155,6 +156,15 @@ export type CatalogTables = {
     from_path: string | null;
     reason: string | null;
     at: Time;
+  };
+  readonly timeline: {
+    run: string;
+    path: string;
+    at: Time;
+    attempt: number;
+    kind: string;
+    text: string;
+    data: Json | null;
   };
   readonly cache_leases: {
     key: Digest;

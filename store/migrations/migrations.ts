@@ -4,6 +4,7 @@ import { cache } from './0002-cache.js';
 import { outbox } from './0003-outbox.js';
 import { garbage } from './0004-garbage.js';
 import { attemptResources } from './0005-attempt-resources.js';
+import { timeline } from './0006-timeline.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -17,4 +18,5 @@ export const migrations: Migrations = {
   '0003-outbox': outbox,
   '0004-garbage': garbage,
   '0005-attempt-resources': attemptResources,
+  '0006-timeline': timeline,
 };

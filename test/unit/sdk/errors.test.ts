@@ -121,7 +121,7 @@ test('an error crosses processes as JSON and is whole again', () => {
 test('another attempt may cure these codes and no others', () => {
   const retryable = errorCodes().filter((code) => isRetryable(rebuildError(code, 'x', {})));
   expect(retryable).toEqual([
-    'DEPENDENCIES_FAILED', 'DOCKER_UNAVAILABLE', 'INFRASTRUCTURE_FAILED', 'OUT_OF_MEMORY', 'STEP_FAILED', 'STEP_OUTPUT_MISSING', 'STEP_TIMEOUT', 'STORE_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE',
+    'ATTEMPT_HANDED_OVER', 'ATTEMPT_LOST', 'ATTEMPT_PREEMPTED', 'DEPENDENCIES_FAILED', 'DOCKER_UNAVAILABLE', 'INFRASTRUCTURE_FAILED', 'OUT_OF_MEMORY', 'STEP_FAILED', 'STEP_OUTPUT_MISSING', 'STEP_TIMEOUT', 'STORE_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'WORKER_LOST',
   ]); // prettier-ignore
 });
 
@@ -131,11 +131,15 @@ test('a step that says retrying is useless is believed', () => {
 });
 
 test("these codes are not the author's fault and no others", () => {
-  expect(errorCodes().filter((code) => isInfrastructure({ code }))).toEqual([
+  expect(errorCodes().filter((code) => isInfrastructure(rebuildError(code, 'x', {})))).toEqual([
+    'ATTEMPT_HANDED_OVER',
+    'ATTEMPT_LOST',
+    'ATTEMPT_PREEMPTED',
     'DOCKER_UNAVAILABLE',
     'INFRASTRUCTURE_FAILED',
     'STORE_UNAVAILABLE',
     'TEMPORAL_UNAVAILABLE',
+    'WORKER_LOST',
   ]);
 });
 

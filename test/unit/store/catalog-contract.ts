@@ -658,6 +658,28 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         for (const gone of ['a', 'c', 'd']) expect(named.has(digest(gone))).toBe(false);
       });
 
+      it('keeps what was decided about a step, each entry once, oldest first', async () => {
+        const entry = { run: 'run-1', path: 'train', attempt: 1, kind: 'retried', text: 'out of memory' };
+        await catalog.project({ timeline: [{ ...entry, at: at(2), data: { memory: 2 } }] });
+        await catalog.project({
+          timeline: [
+            { ...entry, at: at(2), text: 'said again' },
+            { ...entry, at: at(1), kind: 'started', text: 'on here:1' },
+            { ...entry, path: '', at: at(3), attempt: 0, kind: 'paused', text: 'by ada' },
+          ],
+        });
+        expect(await catalog.timeline('run-1', 'train')).toEqual([
+          { ...entry, at: at(1), kind: 'started', text: 'on here:1' },
+          { ...entry, at: at(2), data: { memory: 2 } },
+        ]);
+        expect((await catalog.timeline('run-1')).map(({ kind }) => kind)).toEqual([
+          'started',
+          'retried',
+          'paused',
+        ]);
+        expect(await catalog.timeline('run-2')).toEqual([]);
+      });
+
       it('finds content by run, step, kind and name, by its digest and by the beginning of one', async () => {
         await catalog.project({
           attempts: [anAttempt({ log: digest('c') })],
