@@ -17,6 +17,9 @@ export type Attempt = {
   readonly report: AttemptReport;
   /** Hides the step's secrets in what it says. */
   readonly mask: SecretMask;
+  /** The program is to be stopped. */
   readonly signal: AbortSignal;
+  /** The container goes on without this worker. */
+  readonly leave: AbortSignal;
   readonly env: StepEnvironment;
 };

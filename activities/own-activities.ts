@@ -1,9 +1,11 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { cacheActivities } from './cache-activities.js';
 import { decisionActivities } from './decision-activities.js';
+import { failureActivities } from './failure-activities.js';
 import { placedError, temporalFailure } from './failures.js';
 import { fetchActivities } from './fetch-data.js';
 import { registryActivities } from './registry-activities.js';
+import { repairActivities } from './repair-activities.js';
 import { runActivities } from './run-activities.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -15,6 +17,8 @@ export function createOwnActivities(env: StepEnvironment): Readonly<Record<strin
     ...decisionActivities(env),
     ...registryActivities(env),
     ...fetchActivities(env),
+    ...failureActivities(env),
+    ...repairActivities(env),
   };
   return Object.fromEntries(
     Object.entries(activities).map(([name, body]) => [name, typedFailures(body as Body)]),

@@ -2,6 +2,7 @@ import type { FailureInfo } from '../sdk/protocol/failure.js';
 import type { StepHeartbeat, StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import type { ArtifactRecord, AttemptRecord } from '../store/catalog.js';
+import type { TimelineEntry } from '../store/timeline.js';
 import type { StepEnvironment } from './step-environment.js';
 
 /** Tells Temporal (by heartbeats) and the catalog what an attempt does. */
@@ -10,6 +11,8 @@ export interface AttemptReport {
   queued(detail: string): void;
   /** The program starts, or is prepared: `installing packages`. */
   running(detail?: string): void;
+  /** The program runs already: an earlier worker started it. */
+  adopted(row: AttemptRecord): void;
   /** Words of the running step. */
   event(event: StepEvent): void;
   /** Facts of the execution, kept with the attempt. */
@@ -38,7 +41,9 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
   const { projector } = env;
   const scheduledAt = new Date().toISOString();
   let begun = performance.now();
-  let beat: StepHeartbeat = { status: 'running' };
+  // By it the run knows where to look for the container.
+  const where = task.executor === 'worker' ? {} : { host: env.installation };
+  let beat: StepHeartbeat = { status: 'queued', ...where };
   let row: AttemptRecord = {
     run,
     path,
@@ -59,21 +64,43 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     row = { ...row, ...used, status, closedAt: new Date().toISOString(), ...(failure && { failure }) };
     return row;
   };
+  const decided = (kind: string, text: string): TimelineEntry => ({
+    run,
+    path,
+    at: new Date().toISOString(),
+    attempt,
+    kind,
+    text,
+  });
   // What runs in the worker is cheap to run again and its result stands in Temporal's history: its rows may follow it.
   const settle = () => (task.executor === 'worker' ? Promise.resolve() : projector.flush());
 
   return {
     queued(detail) {
-      beat = { status: 'queued', detail };
+      beat = { status: 'queued', detail, ...where };
       heartbeat?.(beat);
-      projector.add({ steps: [{ ...step, input, status: 'queued', detail }] });
+      projector.add({
+        steps: [{ ...step, input, status: 'queued', detail }],
+        timeline: [decided('queued', `queued: ${detail}`)],
+      });
     },
     running(detail = '') {
-      beat = { status: 'running', ...(detail && { detail }) };
+      beat = { status: 'running', ...(detail && { detail }), ...where };
       row = { ...row, startedAt: new Date().toISOString() };
       begun = performance.now();
       heartbeat?.(beat);
       projector.add({ steps: [{ ...step, input, status: 'running', detail }], attempts: [row] });
+    },
+    adopted(known) {
+      row = { ...known, worker: env.worker };
+      begun = performance.now() - (Date.now() - Date.parse(known.startedAt));
+      beat = { status: 'running', ...where };
+      heartbeat?.(beat);
+      projector.add({
+        steps: [{ ...step, input, status: 'running', detail: '' }],
+        attempts: [row],
+        timeline: [decided('adopted', `adopted from ${known.worker} by ${env.worker}`)],
+      });
     },
     event(event) {
       if (event.type === 'metric') {

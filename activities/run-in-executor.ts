@@ -4,7 +4,14 @@ import path from 'node:path';
 import { renderCommand } from '../sdk/command-template.js';
 import { createHash } from 'node:crypto';
 import { sentence } from '../sdk/sentence.js';
-import { DiskLimit, OutOfMemory, StepFailed, StepTimeout } from '../sdk/errors.js';
+import {
+  AttemptHandedOver,
+  AttemptLost,
+  DiskLimit,
+  OutOfMemory,
+  StepFailed,
+  StepTimeout,
+} from '../sdk/errors.js';
 import { formatBytes } from '../sdk/bytes.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
@@ -33,9 +40,12 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     onWait: (detail) => report.queued(detail),
   });
   try {
+    if (attempt.delivery > 1) await refuseBegun(attempt);
     await mkdir(path.dirname(log), { recursive: true });
     const execution = await prepare(attempt, folder, log);
     const { end, failure } = await execute(attempt, execution);
+    if (attempt.leave.aborted)
+      throw new AttemptHandedOver('The worker is drained.', { fields: { host: env.installation } });
     const stored = await env.store.put(log).catch(() => undefined);
     report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log });
@@ -54,6 +64,16 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     release();
     await keepCheckpoint(folder);
   }
+}
+
+/** Whoever had it before has begun: what is left of it here is ended, and another attempt follows. */
+async function refuseBegun({ task, attempt, env }: Attempt): Promise<void> {
+  const { run, path: step } = task;
+  await env.projector.flush();
+  const begun = (await env.catalog.attempts(run, step)).some((each) => each.attempt === attempt);
+  if (!begun) return;
+  await endEarlierAttempts({ installation: env.installation, run, step, attempt: attempt + 1 });
+  throw new AttemptLost('The worker of the attempt is gone.', { run, step, attempt });
 }
 
 async function prepare(
@@ -129,7 +149,7 @@ function commandOf(
 }
 
 async function execute(
-  { report, mask, signal, env, task }: Attempt,
+  { report, mask, signal, leave, env, task }: Attempt,
   execution: Execution,
 ): Promise<{ end: ExecutionEnd; failure: FailureEvent | undefined }> {
   let failure: FailureEvent | undefined;
@@ -150,7 +170,10 @@ async function execute(
   const executor = task.executor === 'docker' ? env.docker : env.process;
   try {
     report.running();
-    const end = await executor.execute(execution, { signal, onDetail: (detail) => report.running(detail) });
+    const end = await executor.execute(execution, {
+      signal: AbortSignal.any([signal, leave]),
+      onDetail: (detail) => report.running(detail),
+    });
     // What the step said last may lie in the file still.
     await tail[Symbol.asyncDispose]();
     return { end, failure };

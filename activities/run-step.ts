@@ -1,30 +1,37 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { AttemptSuperseded, InfrastructureFailed, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { checkSize } from '../sdk/check-size.js';
+import type { MillraceError } from '../sdk/errors.js';
+import { AttemptPreempted, AttemptSuperseded, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
 import { artifactEdges } from './artifact-edges.js';
+import { attemptSignals } from './attempt-signals.js';
 import { throughCache } from './cache/through-cache.js';
-import { isGivenUp, isWorkerShutdown, placedError, temporalFailure } from './failures.js';
 import { forgetStep } from './carry-checkpoint.js';
+import { placedError, temporalFailure } from './failures.js';
 import type { SecretMask } from './mask-secrets.js';
 import { maskedFailure, secretMask } from './mask-secrets.js';
+import { recordedOutcome } from './recorded-outcome.js';
 import { reportAttempt } from './report-attempt.js';
 import { runInExecutor } from './run-in-executor.js';
 import { runInWorker } from './run-in-worker.js';
 import type { StepEnvironment } from './step-environment.js';
 
-/** The activity behind every step: validate, wait for room, run, store what it made, record it. */
+/**
+ * The activity behind every step: validate, wait for room, run, store what it made, record it. One execution is one delivery of
+ * one attempt; whether another follows the workflow decides, but for inline steps, whose attempts Temporal counts.
+ */
 export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise<StepResult> {
   return async (task) => {
     const context = Context.current();
-    const { retryPolicy, scheduledTimestampMs: since } = context.info;
+    const { scheduledTimestampMs: since } = context.info;
     const { attempt = context.info.attempt, delivery = 1 } = task;
     const place = { run: task.run, step: task.path, attempt };
-    const signal = context.cancellationSignal;
+    using signals = attemptSignals(task, context.cancellationSignal, env);
+    const { signal, leave } = signals;
     const report = reportAttempt({
       task,
       attempt,
@@ -36,11 +43,13 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
     };
     let mask: SecretMask = (value) => value;
     try {
+      const recorded = delivery > 1 ? await recordedOutcome(env, place) : undefined;
+      if (recorded) return recorded;
       mask = await secretMask(task.spec.secrets, env.secrets);
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
-      const parts = { task, attempt, delivery, definition, input, report, mask, signal, env };
+      const parts = { task, attempt, delivery, definition, input, report, mask, signal, leave, env };
       const result = await throughCache(parts, async () => {
         const output = await run(parts);
         checkSize(output, `The output of step \`${task.spec.name}\``, place);
@@ -54,33 +63,30 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       await forget();
       return result;
     } catch (error) {
-      if (isGivenUp(signal) || (await isSuperseded(env, task, { attempt, since }))) {
+      const placed = fromFailureInfo(maskedFailure(toFailureInfo(placedError(error, place)), mask), error);
+      // The container goes on, and who takes it up next goes on with this attempt's row.
+      if (placed.code === 'ATTEMPT_HANDED_OVER') throw temporalFailure(placed, true);
+      if (signals.why() === 'given-up' || (await isSuperseded(env, task, { attempt, since }))) {
         // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
         await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
         throw new CancelledFailure('given up');
       }
-      if (signal.aborted && !isWorkerShutdown(signal)) {
+      if (signals.why() === 'cancelled') {
         await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));
         await forget();
-        throw signal.reason instanceof CancelledFailure ? signal.reason : new CancelledFailure('cancelled');
+        throw new CancelledFailure('cancelled');
       }
-      const placed = signal.aborted
-        ? new InfrastructureFailed('The worker shut down while the step ran.', {
-            ...place,
-            hint: 'Another attempt follows by itself.',
-          })
-        : fromFailureInfo(maskedFailure(toFailureInfo(placedError(error, place)), mask), error);
-      const final =
-        !isRetryable(placed) ||
-        attempt >= (retryPolicy?.maximumAttempts || Infinity) ||
-        (!isInfrastructure(placed) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts);
-      env.logger.warn(
-        { ...place, code: placed.code },
-        `attempt failed${final ? '' : ', another follows'}: ${placed.what}`,
-      );
-      await report.failed(final ? 'failed' : 'retrying', toFailureInfo(placed));
-      if (final) await forget();
-      throw temporalFailure(placed, final);
+      const stopped = signals.why() === 'worker-stops';
+      const failure = stopped
+        ? new AttemptPreempted('The worker stopped while the step ran.', place)
+        : placed;
+      const last = task.attempt === undefined && (await isLast(env, task, { attempt, failure }));
+      env.logger.warn({ ...place, code: failure.code }, `attempt failed: ${failure.what}`);
+      // What the run makes of it the workflow says.
+      if (failure.code === 'ATTEMPT_LOST') await report.lost(toFailureInfo(failure));
+      else await report.failed(last ? 'failed' : 'retrying', toFailureInfo(failure));
+      if (last) await forget();
+      throw temporalFailure(failure, last || task.attempt !== undefined);
     } finally {
       report.stop();
     }
@@ -88,14 +94,13 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
 }
 
 /**
- * Whether a later attempt has begun, though this one was not told yet: its end is then that one's doing. Only attempts since the
- * activity was scheduled count: a step whose lost input was computed again begins anew with the first. A catalog that does not
- * answer says nothing: finished work is not thrown away for it.
- * @param since when the activity was scheduled, ms
+ * Whether a later attempt has begun, or this one was given up, though it was not told yet: its end is then that one's doing. A
+ * catalog that does not answer says nothing: finished work is not thrown away for it.
+ * @param since when the activity was scheduled, ms: where Temporal counts attempts, earlier ones are of an earlier call
  */
 async function isSuperseded(
   { catalog, projector, logger }: StepEnvironment,
-  { run, path, executor }: StepTask,
+  { run, path, executor, attempt: counted }: StepTask,
   { attempt, since }: { readonly attempt: number; readonly since: number },
 ): Promise<boolean> {
   if (executor === 'worker') return false;
@@ -104,7 +109,7 @@ async function isSuperseded(
     const attempts = await catalog.attempts(run, path);
     return attempts.some(
       (each) =>
-        Date.parse(each.startedAt) >= since &&
+        (counted !== undefined || Date.parse(each.startedAt) >= since) &&
         (each.attempt > attempt || (each.attempt === attempt && each.status === 'lost')),
     );
   } catch (error) {
@@ -123,6 +128,17 @@ function validInput(definition: StepDefinition, { spec, run, path, input }: Step
     fields: { problems },
     hint: 'Mend the call in the pipeline.',
   });
+}
+
+/** Whether Temporal must not make another attempt, where it counts them: inline steps, and runs of builds from before workflows did. */
+async function isLast(
+  env: StepEnvironment,
+  task: StepTask,
+  { attempt, failure }: { readonly attempt: number; readonly failure: MillraceError },
+): Promise<boolean> {
+  if (!isRetryable(failure)) return true;
+  if (attempt >= (Context.current().info.retryPolicy?.maximumAttempts || Infinity)) return true;
+  return !isInfrastructure(failure) && (await authorFailures(env, task)) + 1 >= task.spec.retry.attempts;
 }
 
 /** Failed attempts so far that were the author's: lost workers and broken infrastructure do not use up retries. */

@@ -24,6 +24,10 @@ export type StepEnvironment = {
   readonly secrets: SecretSource;
   readonly docker: Executor & ImageResolver;
   readonly process: Executor & InterpreterResolver;
+  /** Aborts when the worker takes no more work. */
+  readonly draining: AbortSignal;
+  /** What becomes of containers then. */
+  readonly onStop: 'hand-over' | 'stop';
   /** `auto`: docker where it can, else process. */
   readonly executor: 'auto' | 'docker' | 'process';
   readonly logger: Logger;

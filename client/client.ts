@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
 import type { Duration } from '../sdk/duration.js';
+import type { OnFailure } from '../sdk/failure-policy.js';
 import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
 import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
 import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
@@ -23,6 +24,8 @@ export type StartOptions = {
   readonly cache?: boolean;
   /** Names of cached steps to compute anew; their results take the place of the old ones. */
   readonly refresh?: readonly string[];
+  /** What becomes of steps when no attempt is left, where neither they nor their pipeline say so. Default `fail`. */
+  readonly onFailure?: OnFailure;
 };
 
 /** Cached results, and why a step was computed or not (docs/cache.md). */

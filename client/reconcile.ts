@@ -1,6 +1,7 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { RunFailed } from '../sdk/errors.js';
+import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { toFailureInfo } from '../sdk/protocol/failure.js';
 import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
@@ -127,12 +128,13 @@ async function projectPending(
 ): Promise<void> {
   const steps = new Map((await catalog.steps(run.id)).map((step) => [step.path, step]));
   const attempts = await catalog.attempts(run.id);
-  const changed: { steps: StepRecord[]; attempts: AttemptRecord[] } = { steps: [], attempts: [] };
+  const changed = unattended(described, { steps, attempts });
   for (const pending of described.raw.pendingActivities ?? []) {
     const type = pending.activityType?.name ?? '';
     if (type.startsWith('millrace.')) continue;
-    const path = pending.activityId ?? '';
-    const current = pending.attempt ?? 1;
+    const { path, attempt } = deliveryPlace(pending.activityId ?? '');
+    // Who counts: the workflow, or of builds from before it did, the service.
+    const current = Math.max(attempt, pending.attempt ?? 1);
     const lost = attempts.filter(
       (each) => each.path === path && each.status === 'running' && each.attempt < current,
     );
@@ -157,6 +159,38 @@ async function projectPending(
   }
   if (changed.steps.length + changed.attempts.length > 0) await catalog.project(changed);
 }
+
+/**
+ * Attempts that the service has closed, but nobody has decided about: their worker fell silent, and no worker runs the pipeline.
+ * Their containers may go on.
+ */
+function unattended(
+  { raw }: WorkflowExecutionDescription,
+  known: { readonly steps: ReadonlyMap<string, StepRecord>; readonly attempts: readonly AttemptRecord[] },
+): { readonly steps: StepRecord[]; readonly attempts: AttemptRecord[] } {
+  const pending = new Set(
+    (raw.pendingActivities ?? []).map(({ activityId }) => deliveryPlace(activityId ?? '').path),
+  );
+  const silent = known.attempts.filter(
+    ({ path, status, startedAt }) =>
+      status === 'running' && !pending.has(path) && Date.now() - Date.parse(startedAt) > silentMs,
+  );
+  const rows = silent.flatMap((attempt) => {
+    const step = known.steps.get(attempt.path);
+    return step?.status === 'running' ? [{ attempt, step }] : [];
+  });
+  return {
+    steps: rows.map(({ step }) => ({
+      ...step,
+      status: 'retrying',
+      detail: 'its worker fell silent; waits for a worker',
+    })),
+    attempts: rows.map(({ attempt }) => attempt),
+  };
+}
+
+/** An attempt that began later may not have been seen by the service when it was asked. */
+const silentMs = 10_000;
 
 /** PENDING_ACTIVITY_STATE_SCHEDULED of the service's API. */
 const scheduled = 1;

@@ -3,6 +3,7 @@ import { walkArtifacts } from '../sdk/artifact.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { checkSize } from '../sdk/check-size.js';
 import { durationMs } from '../sdk/duration.js';
+import { failurePolicy } from '../sdk/failure-policy.js';
 import { ArtifactMissing, InvalidInput, RunExists, UnknownStep } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
@@ -36,6 +37,7 @@ export async function startRun(
   const known = await catalog.run(run);
   if (known) return sameRun(known, name, input, parts);
   const { tags = {}, cache: use = true, refresh = [] } = options;
+  const onFailure = failurePolicy(options.onFailure, 'The start of a run');
   checkStepNames(refresh, build);
   const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
   const request: RunRequest = {
@@ -45,6 +47,8 @@ export async function startRun(
     build: build.id,
     queue: config.queue,
     tags,
+    adoptWithinMs: parts.config.adoptWithinMs,
+    ...(onFailure && { onFailure }),
     ...((!use || refresh.length > 0) && { cache: { use, refresh } }),
   };
   const { client, service } = await temporal();

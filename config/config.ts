@@ -56,6 +56,8 @@ export type Config = {
     readonly gpus: number;
     /** Time running steps get at shutdown before they are cancelled, ms. Default 10 s. MILLRACE_SHUTDOWN_GRACE. */
     readonly shutdownGraceMs: number;
+    /** What becomes of containers when the worker stops: the next worker on the host takes them over, or they stop. Default `hand-over`. MILLRACE_ON_STOP. */
+    readonly onStop: 'hand-over' | 'stop';
   };
   readonly secrets: {
     /** Folder with a file per secret; looked in before the environment. MILLRACE_SECRETS_DIR. */
@@ -63,6 +65,8 @@ export type Config = {
     /** Prefix of environment variables that hold secrets. Default `MILLRACE_SECRET_`. */
     readonly envPrefix: string;
   };
+  /** How long a step whose worker is lost waits for its own host before another takes it, ms. Default 60 s. MILLRACE_ADOPT_WITHIN. */
+  readonly adoptWithinMs: number;
   /** For steps that say nothing of their cache. MILLRACE_CACHE, MILLRACE_CACHE_TTL. */
   readonly cache: CacheDefault;
   readonly lineage: {

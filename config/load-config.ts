@@ -93,7 +93,9 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       memory: read('worker.memory', 'MILLRACE_MEMORY', size) ?? Math.floor(hostMemory() * 0.9),
       gpus: read('worker.gpus', 'MILLRACE_GPUS', count) ?? 0,
       shutdownGraceMs: read('worker.shutdownGrace', 'MILLRACE_SHUTDOWN_GRACE', duration) ?? 10_000,
+      onStop: read('worker.onStop', 'MILLRACE_ON_STOP', oneOf(['hand-over', 'stop'])) ?? 'hand-over',
     },
+    adoptWithinMs: read('adoptWithin', 'MILLRACE_ADOPT_WITHIN', duration) ?? 60_000,
     secrets: {
       dir: read('secrets.dir', 'MILLRACE_SECRETS_DIR', path),
       envPrefix: read('secrets.envPrefix', 'MILLRACE_SECRETS_ENV_PREFIX', envPrefix) ?? 'MILLRACE_SECRET_',

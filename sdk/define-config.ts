@@ -59,7 +59,14 @@ export type ProjectConfig = {
     readonly gpus?: number | undefined;
     /** Time running steps get at shutdown before they are cancelled. Default 10 s. */
     readonly shutdownGrace?: Duration | undefined;
+    /**
+     * What becomes of containers when the worker stops. Default `hand-over`: they go on, and the next worker on this host takes
+     * them over. `stop`: they are stopped, and another host goes on from their checkpoints at once.
+     */
+    readonly onStop?: 'hand-over' | 'stop' | undefined;
   };
+  /** How long a step whose worker is lost waits for its own host, which may have its container still, before another host takes it. Default 60 s. */
+  readonly adoptWithin?: Duration | undefined;
   /** For steps that say nothing of their cache. */
   readonly cache?: {
     /** Whether their results are cached. Default false. Never those of steps with `network` unless there is a ttl, nor `inline` ones. */

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { Duration } from './duration.js';
 import { durationMs } from './duration.js';
+import type { FailurePolicy, OnFailure } from './failure-policy.js';
+import { failurePolicy } from './failure-policy.js';
 import { currentRuntime } from './runtime.js';
 import { checkName } from './check-name.js';
 
@@ -13,6 +15,8 @@ export type PipelineOptions<I extends z.ZodType> = {
   readonly description?: string;
   /** Longest time of a whole run, waiting for people included. Default: none. */
   readonly timeout?: Duration;
+  /** What becomes of its steps when no attempt is left, where they do not say so themselves. Default: as the run says, else `fail`. */
+  readonly onFailure?: OnFailure;
 };
 
 export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
@@ -20,6 +24,7 @@ export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
   readonly description: string | undefined;
   readonly input: I;
   readonly timeoutMs: number | undefined;
+  readonly onFailure: FailurePolicy | undefined;
   readonly body: (input: z.output<I>) => Promise<O>;
 };
 
@@ -65,6 +70,7 @@ export function pipeline<I extends z.ZodType, O>(
       options.timeout === undefined
         ? undefined
         : durationMs(options.timeout, `timeout\` of pipeline \`${options.name}`),
+    onFailure: failurePolicy(options.onFailure, `Pipeline \`${options.name}\``),
     body,
   };
   const call = (input: z.input<I>) =>

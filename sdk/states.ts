@@ -9,12 +9,13 @@ export const runStatuses = [
 ] as const;
 export type RunStatus = (typeof runStatuses)[number];
 
-/** `waiting` is an approval; `queued` waits for a worker or for room on one (`detail` says for what). */
+/** `waiting` is an approval; `queued` waits for a worker or for room on one (`detail` says for what); `parked` for a repair. */
 export const stepStatuses = [
   'queued',
   'running',
   'waiting',
   'retrying',
+  'parked',
   'completed',
   'failed',
   'cancelled',

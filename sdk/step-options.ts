@@ -1,7 +1,10 @@
 import type { z } from 'zod';
 import type { Bytes } from './bytes.js';
 import type { Duration } from './duration.js';
+import type { OnFailure } from './failure-policy.js';
 import type { ImageSpec } from './image.js';
+import type { RetryPolicy } from './retry-policy.js';
+import type { StepTimeouts } from './step-timeouts.js';
 
 /** What a step may use. A worker starts it only when it has that much free. */
 export type Resources = {
@@ -17,17 +20,6 @@ export type Resources = {
   readonly pids?: number;
   /** Bytes of workspace, writable layer and log together. Default 10GiB. Going over it ends the attempt with DISK_LIMIT. */
   readonly disk?: Bytes;
-};
-
-export type RetryPolicy = {
-  /** Attempts in all for failures of the author's code. Default 1 for functions and commands alike: no retry unless asked. */
-  readonly attempts?: number;
-  /** Wait before the second attempt. Default 1s. */
-  readonly initialInterval?: Duration;
-  /** Factor between waits. Default 2. */
-  readonly backoff?: number;
-  /** Longest wait. Default 1 minute, or the initial interval where that is longer. */
-  readonly maximumInterval?: Duration;
 };
 
 /** `none`: inside the worker, for trusted code that yields to the event loop. */
@@ -67,9 +59,11 @@ type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
   readonly resources?: Resources;
   /** `true` lets the step reach the network. Default false. */
   readonly network?: boolean;
-  /** Longest time of one attempt once it runs. Default 24 hours. */
-  readonly timeout?: Duration;
+  /** Longest time of one attempt once it runs, or all three limits by name. Default 24 hours for an attempt. */
+  readonly timeout?: Duration | StepTimeouts;
   readonly retry?: RetryPolicy;
+  /** What becomes of the step when no attempt is left. Default: as its pipeline or run says, else `fail`. */
+  readonly onFailure?: OnFailure;
   /** Declared version of what the step does. Part of its identity. */
   readonly version?: string;
   /**

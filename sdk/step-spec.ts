@@ -4,19 +4,24 @@ import { artifactKindOf } from './artifact.js';
 import { bytes } from './bytes.js';
 import { checkName } from './check-name.js';
 import { checkPlaceholders } from './command-template.js';
-import { durationMs } from './duration.js';
 import { DefinitionInvalid } from './errors.js';
+import type { FailurePolicy } from './failure-policy.js';
+import { failurePolicy } from './failure-policy.js';
 import type { ImageSpec } from './image.js';
 import { image as imageReference } from './image.js';
 import type { CacheSpec } from './cache-spec.js';
 import { cacheSpec } from './cache-spec.js';
+import type { RetrySpec } from './retry-policy.js';
+import { retrySpec } from './retry-policy.js';
 import type { CommandStepOptions, FunctionStepOptions, Isolation } from './step-options.js';
 import { isolations } from './step-options.js';
+import type { TimeoutSpec } from './step-timeouts.js';
+import { timeoutSpec } from './step-timeouts.js';
 
 export type OutputField = { readonly name: string; readonly kind: ArtifactKind; readonly optional: boolean };
 
 /** All that is recorded of a step, as JSON with every default filled in. */
-export type StepSpec = {
+export type StepSpec = TimeoutSpec & {
   readonly name: string;
   readonly version: string | undefined;
   readonly run: 'command' | 'function';
@@ -36,13 +41,9 @@ export type StepSpec = {
     readonly disk: number;
   };
   readonly network: boolean;
-  readonly timeoutMs: number;
-  readonly retry: {
-    readonly attempts: number;
-    readonly initialIntervalMs: number;
-    readonly backoff: number;
-    readonly maximumIntervalMs: number;
-  };
+  /** What becomes of it when no attempt is left; undefined where the run decides. */
+  readonly onFailure: FailurePolicy | undefined;
+  readonly retry: RetrySpec;
   /** Artifact outputs; every other output field is JSON. */
   readonly artifacts: readonly OutputField[];
   /** Names of the other output fields. */
@@ -77,7 +78,7 @@ export function specOf(
   isFunction: boolean,
 ): UnresolvedStepSpec {
   checkName(options.name, 'step');
-  const { name, resources = {}, retry = {} } = options;
+  const { name, resources = {} } = options;
   const unknown = Object.keys(options).find((option) => !knownOptions.includes(option));
   refuse(
     unknown !== undefined,
@@ -131,13 +132,6 @@ export function specOf(
     `uses the secret ${JSON.stringify(secret)}`,
     'Use letters, digits, _, - and .',
   );
-  const attempts = retry.attempts ?? 1;
-  refuse(
-    !Number.isInteger(attempts) || attempts < 1,
-    name,
-    `has retry.attempts ${attempts}`,
-    'Give a whole number from 1.',
-  );
   const cpus = resources.cpus ?? 1;
   refuse(!(cpus > 0 && Number.isFinite(cpus)), name, `has resources.cpus ${cpus}`, 'Give a number above 0.');
   const gpus = resources.gpus ?? 0;
@@ -153,26 +147,6 @@ export function specOf(
     name,
     `has resources.pids ${pids}`,
     'Give a whole number from 1.',
-  );
-  const backoff = retry.backoff ?? 2;
-  refuse(
-    !(backoff >= 1 && Number.isFinite(backoff)),
-    name,
-    `has retry.backoff ${backoff}`,
-    'Give a number from 1.',
-  );
-  const timeoutMs = durationMs(options.timeout ?? '24h', where('timeout'));
-  refuse(timeoutMs === 0, name, 'has a `timeout` of 0', 'Give the longest time of one attempt.');
-  const initialIntervalMs = durationMs(retry.initialInterval ?? '1s', where('retry.initialInterval'));
-  const maximumIntervalMs = durationMs(
-    retry.maximumInterval ?? Math.max(60_000, initialIntervalMs),
-    where('retry.maximumInterval'),
-  );
-  refuse(
-    maximumIntervalMs < initialIntervalMs,
-    name,
-    `has a retry.maximumInterval of ${maximumIntervalMs} ms, less than its retry.initialInterval of ${initialIntervalMs} ms`,
-    'Raise the one or lower the other.',
   );
   return {
     name,
@@ -194,13 +168,9 @@ export function specOf(
       disk: bytes(resources.disk ?? '10GiB', where('resources.disk')),
     },
     network: options.network ?? false,
-    timeoutMs,
-    retry: {
-      attempts,
-      initialIntervalMs,
-      backoff,
-      maximumIntervalMs,
-    },
+    ...timeoutSpec(name, options.timeout),
+    onFailure: failurePolicy(options.onFailure, `Step \`${name}\``),
+    retry: retrySpec(name, options.retry ?? {}),
     ...outputFields(options.output, name),
     cache: cacheSpec(options, { inline }),
     source: 'source' in options ? options.source : undefined,
@@ -208,7 +178,7 @@ export function specOf(
 }
 
 const knownOptions: readonly string[] = [
-  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'version', 'cache', 'image', 'source', 'command', 'isolation', 'inline',
+  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'onFailure', 'version', 'cache', 'image', 'source', 'command', 'isolation', 'inline',
 ]; // prettier-ignore
 
 function outputFields(output: z.ZodObject, step: string): Pick<StepSpec, 'artifacts' | 'values'> {

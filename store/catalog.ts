@@ -11,6 +11,7 @@ import type { Edges } from './edges.js';
 import type { Outbox } from './outbox.js';
 import type { TimelineEntry } from './timeline.js';
 import type { ContentCatalog } from './content-catalog.js';
+import type { Hosts } from './hosts.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
@@ -69,6 +70,20 @@ export type StepRecord = {
   readonly closedAt?: Time;
   /** The step that computed its output, where that was taken from the cache. */
   readonly cached?: CachePlace;
+  /** What a person did about it when it was parked, the latest. */
+  readonly repair?: RepairRecord;
+};
+
+export type RepairRecord = {
+  readonly do: 'retry' | 'supply' | 'skip' | 'abort';
+  readonly by: string;
+  readonly reason?: string;
+  readonly at: Time;
+  /** What the next attempt had otherwise. */
+  readonly memory?: number;
+  readonly image?: string;
+  readonly source?: Digest;
+  readonly input?: readonly string[];
 };
 
 export type AttemptRecord = {
@@ -184,6 +199,7 @@ export interface Catalog extends AsyncDisposable {
   readonly outbox: Outbox;
   /** Who read and made which content, across runs. */
   readonly edges: Edges;
+  readonly hosts: Hosts;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

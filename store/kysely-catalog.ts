@@ -8,6 +8,7 @@ import { contentRows } from './catalog/content-rows.js';
 import { garbageRows } from './catalog/garbage-rows.js';
 import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
 import { kyselyEdges } from './catalog/edge-rows.js';
+import { kyselyHosts } from './catalog/host-rows.js';
 import { kyselyOutbox } from './catalog/outbox-rows.js';
 import { projectRows } from './catalog/project-rows.js';
 import { findRuns, insertRun, openRuns, runById, updateRun } from './catalog/run-rows.js';
@@ -25,6 +26,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     cache: cacheIndex(db),
     outbox: kyselyOutbox(db),
     edges: kyselyEdges(db),
+    hosts: kyselyHosts(db),
 
     publishBuild: (build) => publishBuild(db, build),
     currentBuild: (queue) => currentBuild(db, queue),

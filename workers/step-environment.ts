@@ -19,12 +19,15 @@ export function stepEnvironment({
   store,
   catalog,
   logger,
+  draining,
 }: {
   readonly config: Config;
   readonly service: string | undefined;
   readonly store: ArtifactStore;
   readonly catalog: Catalog;
   readonly logger: Logger;
+  /** Aborts when the worker takes no more work. */
+  readonly draining: AbortSignal;
 }): StepEnvironment {
   const paths = statePaths(config.stateDir);
   return {
@@ -40,6 +43,8 @@ export function stepEnvironment({
     secrets: hostSecrets(config.secrets),
     docker: createDockerExecutor(),
     process: createProcessExecutor(),
+    draining,
+    onStop: config.worker.onStop,
     executor: config.worker.executor,
     logger,
   };

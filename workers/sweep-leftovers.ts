@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { sweep } from '../activities/executors/sweep.js';
-import { isClosed } from '../sdk/states.js';
+import { deliveryPlace } from '../sdk/protocol/activity-id.js';
+import { isClosed, isStepClosed } from '../sdk/states.js';
 import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
 
@@ -19,7 +20,8 @@ export async function sweepLeftovers(
     logger: env.logger,
     ...(signal && { signal }),
     // What another service's worker does on this state directory is not ours to judge.
-    isLive: async (run, step, attempt) => (await isForeign(env, run)) || isLive(temporal, run, step, attempt),
+    isLive: async (run, step, attempt) =>
+      (await isForeign(env, run)) || isLive(env, temporal, { run, step, attempt }),
   });
   for (const { run, folder } of await env.paths.workFolders()) {
     if (signal?.aborted) return;
@@ -33,15 +35,39 @@ async function isForeign({ catalog, service }: StepEnvironment, run: string): Pr
   return known?.service !== undefined && service !== undefined && known.service !== service;
 }
 
-/** Temporal's word: the run is open and this attempt of the step is the current one. */
-async function isLive(temporal: Client, run: string, step: string, attempt: number): Promise<boolean> {
+/**
+ * The run is open and nobody has said that this attempt ended, or was given up for another. Its activity may be between two
+ * deliveries: then only the catalog knows of it.
+ */
+async function isLive(
+  { catalog }: StepEnvironment,
+  temporal: Client,
+  { run, step, attempt }: { readonly run: string; readonly step: string; readonly attempt: number },
+): Promise<boolean> {
+  const pending = await pendingAttempt(temporal, run, step);
+  if (pending === 'closed') return false;
+  const row = (await catalog.attempts(run, step)).find((each) => each.attempt === attempt);
+  if (!row) return pending !== undefined && pending <= attempt;
+  if (row.status !== 'running') return false;
+  const steps = await catalog.steps(run);
+  return !steps.some(({ path, status }) => path === step && isStepClosed(status));
+}
+
+/** Temporal's word: the attempt it has a worker for, or will have; `closed` of a run that is over. */
+async function pendingAttempt(
+  temporal: Client,
+  run: string,
+  step: string,
+): Promise<number | 'closed' | undefined> {
   try {
     const { status, raw } = await temporal.workflow.getHandle(run).describe();
-    if (status.name !== 'RUNNING') return false;
-    const pending = raw.pendingActivities?.find(({ activityId }) => activityId === step);
-    return pending !== undefined && (pending.attempt ?? 1) <= attempt;
+    if (status.name !== 'RUNNING') return 'closed';
+    const pending = raw.pendingActivities?.find(
+      ({ activityId }) => deliveryPlace(activityId ?? '').path === step,
+    );
+    return pending && Math.max(deliveryPlace(pending.activityId ?? '').attempt, pending.attempt ?? 1);
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return 'closed';
     throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createOwnActivities } from '../activities/own-activities.js';
@@ -10,7 +11,7 @@ import { connectTemporal, transportOptions } from '../client/temporal-connection
 import { valueStorage } from '../client/value-storage.js';
 import type { Config } from '../config/config.js';
 import { isMillraceError } from '../sdk/errors.js';
-import { stepQueue } from '../sdk/protocol/names.js';
+import { hostQueue, stepQueue } from '../sdk/protocol/names.js';
 import type { BuildRecord } from '../store/catalog.js';
 import { openArtifactStore } from '../store/open-artifact-store.js';
 import { openCatalog } from '../store/open-catalog.js';
@@ -49,6 +50,8 @@ export interface WorkerHost extends AsyncDisposable {
 
 const reconcileMs = 3_000;
 const sweepMs = 20_000;
+/** Says that this host lives. */
+const beatMs = 5_000;
 
 /**
  * Runs a worker host: builds the project, serves its workflows and steps, keeps the catalog true.
@@ -73,7 +76,15 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const catalog = releasers.use(valuesByReference(await openCatalog(config.catalog), store));
   const temporal = await connectTemporal(config, { address, values: { store, catalog } });
   releasers.defer(() => temporal.connection.close());
-  const env = stepEnvironment({ config, service: temporal.service, store, catalog, logger });
+  const draining = new AbortController();
+  const env = stepEnvironment({
+    config,
+    service: temporal.service,
+    store,
+    catalog,
+    logger,
+    draining: draining.signal,
+  });
   // Released after all work is recorded: what it told of is sent while there is time.
   releasers.use(await outboxSenders({ config, env }));
   releasers.use(env.projector);
@@ -113,6 +124,14 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const watched = build === 'none' ? [] : await rebuild();
   await builds.refresh();
   const steps = runWorker(await Worker.create({ ...workerOptions, taskQueue: stepQueue(config.queue) }));
+  // What this host began and nobody watches any more comes back to it first.
+  const own = runWorker(
+    await Worker.create({
+      ...workerOptions,
+      taskQueue: hostQueue(config.queue, config.installation),
+      maxConcurrentActivityTaskPolls: 2,
+    }),
+  );
 
   const keepOnError = (error: unknown): undefined => {
     broken = true;
@@ -129,19 +148,31 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
       logger,
     }).then(builds.refresh);
   background.use(repeat(reconcileMs, refresh, logger));
+  const beat = (gone: boolean) =>
+    catalog.hosts.beat({
+      id: config.installation,
+      queue: config.queue,
+      name: hostname(),
+      seenAt: new Date().toISOString(),
+      gone,
+    });
+  background.use(repeat(beatMs, () => beat(false), logger));
   background.use(repeat(sweepMs, (signal) => sweepLeftovers(env, temporal.client, signal), logger));
 
   const stop = stopOnce(async () => {
     // First the workers: what goes on in the background may wait for an engine that does not answer. Then what they work with.
+    draining.abort();
     steps.drain();
-    const workers = [steps, ...builds.drain()];
+    own.drain();
+    const workers = [steps, own, ...builds.drain()];
     const idle = background.release();
     await Promise.allSettled([...workers.map(({ ended }) => ended), idle]);
     // A build whose worker was being made just then.
     await Promise.allSettled(builds.drain().map(({ ended }) => ended));
+    if (config.worker.onStop === 'stop') await beat(true).catch(() => undefined);
     await releasers.release();
   });
-  const stopped = steps.ended.then(stop, async (error: unknown) => {
+  const stopped = Promise.all([steps.ended, own.ended]).then(stop, async (error: unknown) => {
     await stop();
     throw error;
   });

@@ -26,6 +26,7 @@ import { installRuntime } from '../sdk/runtime.js';
 import type { RunStatus } from '../sdk/states.js';
 import { failureInfo, typedError, workflowFailure } from './failures.js';
 import { openGates } from './open-gates.js';
+import { openRepairs } from './repairs.js';
 import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
 import { loadedSpecs } from './step-proxy.js';
@@ -58,7 +59,18 @@ export function pipelineWorkflow(
     };
     setHandler(defineQuery<RunState>(queries.state), () => state);
     const gates = openGates(request.run);
-    installRuntime(temporalRuntime({ request, planned: stepNames, gates, state: () => state, record }));
+    const repairs = openRepairs(request.run);
+    installRuntime(
+      temporalRuntime({
+        request,
+        planned: stepNames,
+        onFailure: definition.onFailure ?? request.onFailure,
+        gates,
+        repairs,
+        state: () => state,
+        record,
+      }),
+    );
     try {
       await open(request, { stepNames, record });
       const output = await definition.body(checkedInput(definition, request));

@@ -20,6 +20,13 @@ export type RunEvent =
       readonly failure?: FailureInfo;
       readonly cached?: StepPlace;
     }
+  | {
+      readonly type: 'parked';
+      readonly path: string;
+      readonly failure: FailureInfo;
+      readonly until?: string;
+    }
+  | { readonly type: 'repaired'; readonly path: string }
   | { readonly type: 'ended'; readonly status: Exclude<RunStatus, 'running'> };
 
 export const startedRun = (run: string, pipeline: string): RunState => ({
@@ -38,14 +45,30 @@ export function reduceRun(state: RunState, event: RunEvent): RunState {
     case 'scheduled':
       return { ...state, steps: [...state.steps, scheduledStep(event)] };
     case 'closed':
-      return {
-        ...state,
-        steps: state.steps.map((step) => (step.path === event.path ? closedStep(step, event) : step)),
-      };
+      return withStep(state, event.path, (step) => closedStep(step, event));
+    case 'parked': {
+      const { failure, until } = event;
+      return withStep(state, event.path, (step) => ({
+        ...step,
+        status: 'parked',
+        failure,
+        ...(until !== undefined && { until }),
+      }));
+    }
+    case 'repaired':
+      return withStep(state, event.path, ({ failure: _failure, until: _until, ...step }) => ({
+        ...step,
+        status: 'queued',
+      }));
     case 'ended':
       return { ...state, status: event.status };
   }
 }
+
+const withStep = (state: RunState, path: string, change: (step: StepState) => StepState): RunState => ({
+  ...state,
+  steps: state.steps.map((step) => (step.path === path ? change(step) : step)),
+});
 
 const scheduledStep = ({ path, name, kind, at }: Extract<RunEvent, { type: 'scheduled' }>): StepState => ({
   path,

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/workflow';
 import { ApprovalExpired, ApprovalRejected, GateFailed, RunCancelled, UnknownStep } from '../sdk/errors.js';
 import { describeCheck, judge } from '../sdk/gate.js';
+import type { FailurePolicy } from '../sdk/failure-policy.js';
 import type { PipelineRuntime } from '../sdk/runtime.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import { checkSize } from '../sdk/check-size.js';
@@ -29,24 +30,21 @@ import type {
   StepResult,
   StepTask,
 } from '../sdk/protocol/messages.js';
-import { activityNames, searchAttributes, stepQueue } from '../sdk/protocol/names.js';
+import { activityNames, searchAttributes } from '../sdk/protocol/names.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { StepKind } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import { cachedSteps, cacheMode } from './cached-steps.js';
 import { childError, failureInfo, typedError } from './failures.js';
 import type { OpenGates } from './open-gates.js';
+import type { Repairs } from './repairs.js';
 import type { RunEvent } from './run-reducer.js';
+import { runSteps } from './run-steps.js';
 import { stepPaths } from './step-path.js';
 import { specOf } from './step-proxy.js';
 
 /** Attempts on top of the author's that lost workers and broken infrastructure may use. */
 const infrastructureAttempts = 20;
-/** A worker that is silent for so long has lost the attempt. With the reconciler's 3 s the catalog is true within 20 s. */
-const heartbeatTimeout = '15s';
-/** Waiting for room on a worker counts into Temporal's limit of an attempt; the executor keeps the step's own. */
-const longestWait = 30 * 24 * 3_600_000;
-
 const ownActivity: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
   retry: { maximumAttempts: infrastructureAttempts, maximumInterval: '20s' },
@@ -68,6 +66,8 @@ const reading = proxyActivities<{ [activityNames.fetchData](task: FetchTask): Pr
 
 export type RuntimeOptions = {
   readonly request: RunRequest;
+  readonly onFailure: FailurePolicy | undefined;
+  readonly repairs: Repairs;
   /** Names of the steps that the plan was made for. */
   readonly planned: readonly string[];
   readonly gates: OpenGates;
@@ -76,11 +76,14 @@ export type RuntimeOptions = {
 };
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
-export function temporalRuntime({ request, planned, gates, state, record }: RuntimeOptions): PipelineRuntime {
+export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
+  const { request, planned, gates, state, record } = options;
   const { run, pipeline, build, queue, tags, cache } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
   const cached = cachedSteps();
+  const steps = runSteps({ ...options, queue, adoptWithinMs: request.adoptWithinMs ?? 60_000 });
+  let skipped = false;
 
   /** A call may fail while its author waits for another one: until it is awaited, that is no unhandled error. */
   const call: typeof recorded = (...parts) => {
@@ -93,14 +96,15 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
   async function recorded<T>(
     name: string,
     kind: StepKind,
-    body: (path: string, from: (cached: StepPlace) => void) => Promise<T>,
+    body: (path: string, called: Called) => Promise<T>,
   ): Promise<T> {
     const path = nextPath(name);
     const place = { run, step: path };
-    record({ type: 'scheduled', path, name, kind, at: now() });
+    const scheduledAt = now();
+    record({ type: 'scheduled', path, name, kind, at: scheduledAt });
     try {
       let taken: StepPlace | undefined;
-      const result = await body(path, (from) => (taken = from));
+      const result = await body(path, { scheduledAt, from: (place) => (taken = place) });
       record({ type: 'closed', path, status: 'completed', at: now(), ...(taken && { cached: taken }) });
       return result;
     } catch (error) {
@@ -119,11 +123,12 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
     step(name, input) {
       const spec = specOf(name);
       if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
-      return call(name, 'step', async (path, from) => {
+      return call(name, 'step', async (path, { from, scheduledAt }) => {
         checkSize(input, `The input of step \`${name}\``, { run, step: path });
         const plan = state().plan;
         const image = plan?.images[name];
-        const mode = cacheMode(spec, cache);
+        // What is made after a step was left out must not be taken for what the pipeline makes.
+        const mode = skipped ? undefined : cacheMode(spec, cache);
         const task: StepTask = {
           v: 1,
           run,
@@ -138,10 +143,9 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
           ...(mode && { cache: mode }),
         };
         if (spec.isolation === 'inline') return (await inlineActivity(spec)(task)).output;
-        const result = await cached.run(task, (again) =>
-          stepActivity(again, queue)(again).catch(rethrow(task)),
-        );
+        const result = await cached.run(task, (again) => steps.run({ task: again, scheduledAt }));
         if (result.cached) from(result.cached);
+        if (result.supplied === 'skipped') skipped = true;
         return result.output;
       });
     },
@@ -167,6 +171,8 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
               tags,
               parent: { run, path, scheduledAt: now() },
               ...(cache && { cache }),
+              ...(request.onFailure && { onFailure: request.onFailure }),
+              ...(request.adoptWithinMs !== undefined && { adoptWithinMs: request.adoptWithinMs }),
             } satisfies RunRequest,
           ],
           taskQueue: workflowInfo().taskQueue,
@@ -270,6 +276,13 @@ export function temporalRuntime({ request, planned, gates, state, record }: Runt
   };
 }
 
+type Called = {
+  /** ISO 8601. */
+  readonly scheduledAt: string;
+  /** Says whose result was taken. */
+  readonly from: (cached: StepPlace) => void;
+};
+
 /** @throws UnknownStep for a container that nobody planned: it must not end up on the host */
 function executorOf(spec: StepSpec, planned: RunPlan['executor'] | undefined): StepTask['executor'] {
   if (spec.isolation === 'inline' || spec.isolation === 'none') return 'worker';
@@ -280,16 +293,9 @@ function executorOf(spec: StepSpec, planned: RunPlan['executor'] | undefined): S
   });
 }
 
-/** What Temporal throws for a step, as the error it stands for. */
-const rethrow =
-  ({ run, path }: StepTask) =>
-  (error: unknown): never => {
-    throw typedError(error, { run, step: path });
-  };
+type StepActivities = Readonly<Record<string, (task: StepTask) => Promise<StepResult>>>;
 
-type StepActivity = (task: StepTask) => Promise<StepResult>;
-type StepActivities = Readonly<Record<string, StepActivity>>;
-
+/** Temporal itself counts the attempts of a local activity. */
 const retryOf = ({ retry }: StepSpec) => ({
   maximumAttempts: retry.attempts + infrastructureAttempts,
   initialInterval: retry.initialIntervalMs,
@@ -297,30 +303,9 @@ const retryOf = ({ retry }: StepSpec) => ({
   maximumInterval: retry.maximumIntervalMs,
 });
 
-function stepActivity({ spec, path }: StepTask, queue: string): StepActivity {
-  return named(
-    proxyActivities<StepActivities>({
-      activityId: path,
-      heartbeatTimeout,
-      startToCloseTimeout: spec.timeoutMs + longestWait,
-      retry: retryOf(spec),
-      // A run that is cancelled has ended when its containers have.
-      cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-      // Code that runs inside the worker belongs to the worker of its build; all else to any host with room.
-      ...(spec.isolation !== 'none' && { taskQueue: stepQueue(queue) }),
-    }),
-    spec.name,
-  );
-}
-
-const inlineActivity = (spec: StepSpec): StepActivity =>
-  named(
-    proxyLocalActivities<StepActivities>({ startToCloseTimeout: spec.timeoutMs, retry: retryOf(spec) }),
-    spec.name,
-  );
-
-function named(activities: StepActivities, name: string): StepActivity {
-  const activity = activities[name];
-  if (!activity) throw new UnknownStep(`No activity \`${name}\`.`);
+function inlineActivity(spec: StepSpec): (task: StepTask) => Promise<StepResult> {
+  const options = { startToCloseTimeout: spec.timeoutMs, retry: retryOf(spec) };
+  const activity = proxyLocalActivities<StepActivities>(options)[spec.name];
+  if (!activity) throw new UnknownStep(`No activity \`${spec.name}\`.`);
   return activity;
 }

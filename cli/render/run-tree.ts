@@ -187,6 +187,7 @@ const stepSymbols: Readonly<Record<StepStatus, Symbol>> = {
   running: [undefined, 'cyan'],
   waiting: ['?', 'yellow'],
   retrying: ['↻', 'yellow'],
+  parked: ['‖', 'yellow'],
   completed: ['✓', 'green'],
   failed: ['✗', 'red'],
   cancelled: ['⊘', 'yellow'],

@@ -46,6 +46,11 @@ function stateTail(step: StepView, view: RunView): readonly Segment[] {
       return [{ text: detail ? `queued: ${detail}` : 'queued', style: 'dim' }];
     case 'retrying':
       return [{ text: detail ? `retrying: ${detail}` : 'retrying', style: 'yellow' }];
+    case 'parked':
+      return [
+        { text: `parked: ${failureText(step, detail)}`, style: 'yellow' },
+        { text: `millrace repair ${view.run.id} ${step.path}`, style: 'bold' },
+      ];
     case 'waiting':
       return [
         { text: 'waiting for a decision', style: 'yellow' },

@@ -3,7 +3,9 @@ import type { ArtifactKind, ArtifactRef, Digest } from '../artifact.js';
 import type { GateOutcome } from '../gate.js';
 import type { ModelVersion } from '../registry.js';
 import type { RunStatus, StepKind, StepStatus } from '../states.js';
-import type { StepSpec } from '../step-spec.js';
+import type { StepSpec, StoredContent } from '../step-spec.js';
+import type { FailurePolicy } from '../failure-policy.js';
+import type { FailureKind } from '../failure-kind.js';
 import type { FailureInfo } from './failure.js';
 
 /** Argument of a run's workflow. */
@@ -18,6 +20,10 @@ export type RunRequest = {
   readonly parent?: CallPlace;
   /** How this run departs from what its steps say of their cache. */
   readonly cache?: RunCache;
+  /** What becomes of steps when no attempt is left, where neither they nor their pipeline say so. Default: they fail. */
+  readonly onFailure?: FailurePolicy;
+  /** How long an attempt waits for its own host to take it up again, ms. Default 60 s. */
+  readonly adoptWithinMs?: number;
 };
 
 /** What a run does with the cache. */
@@ -84,6 +90,8 @@ export type StepResult = {
   readonly output: Readonly<Record<string, unknown>>;
   /** The step that computed it, where it was taken from the cache. */
   readonly cached?: StepPlace;
+  /** That no attempt made it: a person gave it, or left the step out. */
+  readonly supplied?: 'by-hand' | 'skipped';
 };
 
 /** What the cache has for a step: a result, or why there is none to take. */
@@ -114,6 +122,28 @@ export type CloseRun = {
   readonly steps: readonly StepState[];
 };
 
+/** How an attempt of a step failed, and what was decided about it. */
+export type RecordFailure = CallPlace & {
+  readonly name: string;
+  readonly attempt: number;
+  readonly failure: FailureInfo;
+  readonly kind: FailureKind;
+  /** When it was decided, ISO 8601. */
+  readonly at: string;
+  /** Why so. */
+  readonly reason: string;
+  readonly next: NextMove;
+};
+export type NextMove =
+  /** The same attempt is given to its host again, which may have its container still. */
+  | { readonly do: 'take-up'; readonly host: string; readonly withinMs: number }
+  | { readonly do: 'retry'; readonly waitMs: number; readonly memory: number }
+  /** @property until ISO 8601 */
+  | { readonly do: 'park'; readonly until?: string }
+  | { readonly do: 'fail' };
+/** Whether the host may still be there; when it is known to be gone nothing is recorded of a `take-up`. */
+export type RecordedFailure = { readonly hostGone?: boolean };
+
 export type RecordGate = CallPlace & { readonly outcome: GateOutcome; readonly evidence: unknown };
 export type OpenApproval = CallPlace & {
   readonly gate: string;
@@ -143,6 +173,35 @@ export type Decide = {
   readonly reason?: string;
 };
 
+/** What a person has done with a parked step: argument of the `repair` update. */
+export type Repair = {
+  readonly path: string;
+  readonly by: string;
+  readonly reason?: string;
+} & RepairAction;
+export type RepairAction =
+  | {
+      readonly do: 'retry';
+      /** Bytes. */
+      readonly memory?: number;
+      /** Reference. */
+      readonly image?: string;
+      /** Fields of the input to change. */
+      readonly input?: Readonly<Record<string, unknown>>;
+      readonly source?: StoredContent;
+    }
+  /** A result that the person answers for: values and references to artifacts. */
+  | { readonly do: 'supply'; readonly output: Readonly<Record<string, unknown>> }
+  /** The step is left out: its outputs have to be optional. */
+  | { readonly do: 'skip' }
+  | { readonly do: 'abort' };
+export type AcceptRepair = { readonly task: StepTask; readonly repair: Repair; readonly at: string };
+/** What follows from a repair that fits the step. */
+export type AcceptedRepair =
+  | { readonly do: 'retry'; readonly spec: StepSpec; readonly input: unknown }
+  | { readonly do: 'result'; readonly output: Readonly<Record<string, unknown>> }
+  | { readonly do: 'abort' };
+
 /** Answer of the `state` query: the workflow's own view. Whether a step runs or waits for a worker only the service knows. */
 export type RunState = {
   readonly run: string;
@@ -160,6 +219,8 @@ export type StepState = {
   readonly scheduledAt: string;
   readonly closedAt?: string;
   readonly failure?: FailureInfo;
+  /** Parked: when it fails unless it is repaired, ISO 8601. */
+  readonly until?: string;
   /** Approval: what is asked. */
   readonly gate?: string;
   /** The step that computed its result, where that was taken from the cache. */

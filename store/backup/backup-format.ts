@@ -30,8 +30,8 @@ export const manifestSchema = z.object({
   lacking: z.array(z.string()),
 });
 
-/** All but leases: who computed what at that moment is nobody's after a restore. */
-export type TableName = Exclude<keyof CatalogTables, 'cache_leases'>;
+/** All but leases and hosts: who computed what at that moment, and where, is nobody's after a restore. */
+export type TableName = Exclude<keyof CatalogTables, 'cache_leases' | 'hosts'>;
 
 /**
  * Every table with its key, those that others refer to first: in this order rows are written and read, so that the same catalog

@@ -114,6 +114,7 @@ const changing = [
   'scheduled_at',
   'closed_at',
   'cached',
+  'repair',
 ] as const;
 
 const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
@@ -131,6 +132,7 @@ const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
   scheduled_at: record.scheduledAt,
   closed_at: record.closedAt ?? null,
   cached: toJson(record.cached),
+  repair: toJson(record.repair),
 });
 
 const toStep = (row: Selectable<StepTable>): StepRecord =>
@@ -148,4 +150,5 @@ const toStep = (row: Selectable<StepTable>): StepRecord =>
     scheduledAt: row.scheduled_at,
     closedAt: orAbsent(row.closed_at),
     cached: fromJson(row.cached),
+    repair: fromJson(row.repair),
   });

@@ -52,6 +52,7 @@ export type CatalogTables = {
     scheduled_at: Time;
     closed_at: Time | null;
     cached: Json | null;
+    repair: Json | null;
   };
   readonly attempts: {
     run: string;
@@ -165,6 +166,13 @@ export type CatalogTables = {
     kind: string;
     text: string;
     data: Json | null;
+  };
+  readonly hosts: {
+    id: string;
+    queue: string;
+    name: string;
+    seen_at: Time;
+    gone: number;
   };
   readonly cache_leases: {
     key: Digest;

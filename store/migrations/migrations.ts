@@ -5,6 +5,7 @@ import { outbox } from './0003-outbox.js';
 import { garbage } from './0004-garbage.js';
 import { attemptResources } from './0005-attempt-resources.js';
 import { timeline } from './0006-timeline.js';
+import { hosts } from './0007-hosts.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -19,4 +20,5 @@ export const migrations: Migrations = {
   '0004-garbage': garbage,
   '0005-attempt-resources': attemptResources,
   '0006-timeline': timeline,
+  '0007-hosts': hosts,
 };

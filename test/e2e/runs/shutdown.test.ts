@@ -82,7 +82,7 @@ describeWith({ temporal: true }, 'a worker that is asked to stop', () => {
     expect((await worker.ended).exitCode).toBe(0);
     expect(await stepProcesses(millrace.config.installation)).toEqual([]);
     expect((await run.view()).steps).toMatchObject([
-      { status: 'retrying', attempts: [{ attempt: 1, failure: { code: 'INFRASTRUCTURE_FAILED' } }] },
+      { status: 'retrying', attempts: [{ attempt: 1, failure: { code: 'ATTEMPT_PREEMPTED' } }] },
     ]);
     const host = await millrace.startHost();
     expect(await run.result()).toEqual({ attempt: 2, resumed: true });

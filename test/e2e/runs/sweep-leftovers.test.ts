@@ -50,6 +50,7 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
       store: await openArtifactStore(config.store),
       catalog,
       logger: pino({ level: 'silent' }),
+      draining: new AbortController().signal,
     });
 
     const run = await client.start('both', {});

@@ -127,7 +127,8 @@ describeWith({ temporal: true }, 'the death of a worker', () => {
       { what: 'the truth', timeoutMs: 40_000 },
     );
     expect(Date.now() - died).toBeLessThan(20_000);
-    expect(seen.attempts).toMatchObject([{ attempt: 1, status: 'lost' }]);
+    // Whether it is lost its own host will say, which may have its process still.
+    expect(seen.detail).toBe('its worker fell silent; waits for a worker');
 
     const second = await startWorker();
     expect(await run.result()).toEqual({ attempt: 2, resumed: true });

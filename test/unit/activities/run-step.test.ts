@@ -30,6 +30,7 @@ async function failing(failure: () => Error) {
     catalog,
     logger,
     worker: 'here:1',
+    draining: new AbortController().signal,
     paths: statePaths(folder),
     projector: createProjector(catalog, { logger }),
     secrets: { value: () => Promise.resolve(undefined) },

@@ -41,7 +41,19 @@ describe('a step', () => {
       resources: { cpus: 1, memory: 2 ** 30, gpus: 0, shm: 2 ** 26, pids: 4096, disk: 10 * 2 ** 30 },
       network: false,
       timeoutMs: 86_400_000,
-      retry: { attempts: 1, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 60_000 },
+      queueTimeoutMs: undefined,
+      stepTimeoutMs: undefined,
+      onFailure: undefined,
+      retry: {
+        attempts: 1, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 60_000, jitter: 0.2,
+        finalExitCodes: [],
+        moreMemory: undefined,
+        kinds: {
+          preempted: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
+          worker_lost: { attempts: 20, initialIntervalMs: 0, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
+          infrastructure: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
+        },
+      }, // prettier-ignore
       artifacts: [
         { name: 'model', kind: 'model', optional: false },
         { name: 'plot', kind: 'report', optional: true },
@@ -78,7 +90,12 @@ describe('a step', () => {
       resources: { cpus: 0.5, memory: 2 ** 32, gpus: 2, shm: 2 ** 30, pids: 10, disk: 5 },
       network: true,
       timeoutMs: 7_200_000,
-      retry: { attempts: 3, initialIntervalMs: 2_000, backoff: 1.5, maximumIntervalMs: 300_000 },
+      retry: expect.objectContaining({
+        attempts: 3,
+        initialIntervalMs: 2_000,
+        backoff: 1.5,
+        maximumIntervalMs: 300_000,
+      }),
     });
   });
 

@@ -12,6 +12,8 @@ function runtimeOf(planned: readonly string[]) {
   const runtime = temporalRuntime({
     request: { run: 'run-1', pipeline: 'p', build: 'b', queue: 'q', input: {}, tags: {} },
     planned,
+    onFailure: undefined,
+    repairs: { wait: () => new Promise(() => undefined) },
     gates: { wait: () => new Promise(() => undefined) },
     state: () => state,
     record: (event) => {

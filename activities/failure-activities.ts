@@ -1,0 +1,81 @@
+import type { NextMove, RecordedFailure, RecordFailure } from '../sdk/protocol/messages.js';
+import { activityNames } from '../sdk/protocol/names.js';
+import type { AttemptRecord, StepRecord } from '../store/catalog.js';
+import { stepRow } from './step-row.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** The record of what was decided about an attempt that ended without a result. */
+export function failureActivities(env: StepEnvironment) {
+  const { catalog, projector } = env;
+  return {
+    async [activityNames.recordFailure](record: RecordFailure): Promise<RecordedFailure> {
+      const { run, path, attempt, failure, kind, reason, next, at } = record;
+      if (next.do === 'take-up' && (await isGone(env, next))) return { hostGone: true };
+      await projector.flush();
+      const known = (await catalog.attempts(run, path)).find((each) => each.attempt === attempt);
+      projector.add({
+        steps: [{ ...stepRow(record, 'step', record.name), ...stateAfter(record) }],
+        // An attempt that others go on for must not commit any more.
+        ...(known && { attempts: [next.do === 'take-up' ? known : closed(known, record)] }),
+        timeline: [
+          {
+            run,
+            path,
+            at,
+            attempt,
+            kind: next.do,
+            text: sentenceOf(record),
+            data: { kind, code: failure.code, reason, ...next },
+          },
+        ],
+      });
+      await projector.flush();
+      return {};
+    },
+  };
+}
+
+/** A host that has been silent for longer than its steps would wait for it, or that said it is going, is not waited for. */
+async function isGone(
+  { catalog }: StepEnvironment,
+  { host, withinMs }: Extract<NextMove, { readonly do: 'take-up' }>,
+): Promise<boolean> {
+  const known = await catalog.hosts.find(host);
+  return known !== undefined && (known.gone || Date.now() - Date.parse(known.seenAt) > withinMs);
+}
+
+function closed(known: AttemptRecord, { failure, at }: RecordFailure): AttemptRecord {
+  if (known.status !== 'running') return known;
+  return { ...known, status: 'lost', closedAt: at, failure };
+}
+
+function stateAfter(record: RecordFailure): Pick<StepRecord, 'status' | 'detail' | 'failure' | 'closedAt'> {
+  const { failure, next, at } = record;
+  const detail = sentenceOf(record);
+  switch (next.do) {
+    case 'take-up':
+      return { status: 'retrying', detail };
+    case 'retry':
+      return { status: 'retrying', detail, failure };
+    case 'park':
+      return { status: 'parked', detail: next.until === undefined ? '' : `until ${next.until}`, failure };
+    case 'fail':
+      return { status: 'failed', detail: '', failure, closedAt: at };
+  }
+}
+
+function sentenceOf({ attempt, failure, reason, next }: RecordFailure): string {
+  switch (next.do) {
+    case 'take-up':
+      return `${failure.what} ${capital(reason)}: waits up to ${seconds(next.withinMs)} for it`;
+    case 'retry':
+      return `tried again${next.waitMs > 0 ? ` in ${seconds(next.waitMs)}` : ''} after attempt ${attempt}: ${reason} (${failure.code})`;
+    case 'park':
+      return `parked after attempt ${attempt}: ${reason} (${failure.code})`;
+    case 'fail':
+      return `failed with attempt ${attempt}: ${reason} (${failure.code})`;
+  }
+}
+
+const seconds = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`;
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

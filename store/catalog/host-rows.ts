@@ -1,0 +1,38 @@
+import type { Selectable } from 'kysely';
+import type { HostRecord, Hosts } from '../hosts.js';
+import { excluded } from './columns.js';
+import type { CatalogDb, CatalogTables } from './tables.js';
+
+/** The hosts' table of a catalog. */
+export const kyselyHosts = (db: CatalogDb): Hosts => ({
+  async beat({ id, queue, name, seenAt, gone }) {
+    await db
+      .insertInto('hosts')
+      .values({ id, queue, name, seen_at: seenAt, gone: gone ? 1 : 0 })
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet(excluded(['queue', 'name', 'seen_at', 'gone'])),
+      )
+      .execute();
+  },
+  async find(id) {
+    const row = await db.selectFrom('hosts').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && toHost(row);
+  },
+  async list(queue) {
+    const rows = await db
+      .selectFrom('hosts')
+      .selectAll()
+      .where('queue', '=', queue)
+      .orderBy('seen_at', 'desc')
+      .execute();
+    return rows.map(toHost);
+  },
+});
+
+const toHost = ({ id, queue, name, seen_at, gone }: Selectable<CatalogTables['hosts']>): HostRecord => ({
+  id,
+  queue,
+  name,
+  seenAt: seen_at,
+  gone: gone === 1,
+});

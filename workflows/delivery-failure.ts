@@ -1,0 +1,54 @@
+import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
+import { StepTimeout, WorkerLost } from '../sdk/errors.js';
+import { isMillraceError } from '../sdk/errors.js';
+import type { DeliveryPlace } from '../sdk/protocol/activity-id.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import { toFailureInfo } from '../sdk/protocol/failure.js';
+import type { StepHeartbeat, StepTask } from '../sdk/protocol/messages.js';
+import { failureInfo, typedError } from './failures.js';
+
+/** How a delivery ended without a result. */
+export type DeliveryFailure = {
+  readonly failure: FailureInfo;
+  /** The host that may still have the attempt's container. */
+  readonly host?: string;
+  readonly cause: unknown;
+};
+
+/** What Temporal throws for a delivery, as what happened to the step. */
+export function deliveryFailure(
+  error: unknown,
+  { run, path, spec }: StepTask,
+  { attempt, host }: DeliveryPlace & { readonly host?: string },
+): DeliveryFailure {
+  const place = { run, step: path, attempt };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) {
+    const heard = cause.lastHeartbeatDetails as StepHeartbeat | undefined;
+    if (cause.timeoutType === 'SCHEDULE_TO_START' && host === undefined) {
+      const late = new StepTimeout(
+        `Step \`${spec.name}\` waited longer than its limit of ${spec.queueTimeoutMs} ms for a worker.`,
+        { ...place, hint: 'Start more workers, or raise `timeout.queue`.', fields: { limit: 'queue' } },
+      );
+      return { failure: toFailureInfo(late), cause: error };
+    }
+    const silent = cause.timeoutType === 'SCHEDULE_TO_START';
+    const lost = new WorkerLost(
+      silent ? 'The host that had the attempt did not come back.' : 'The worker of the attempt fell silent.',
+      { ...place, hint: "Look at the worker's host.", fields: { ...(heard?.host && { host: heard.host }) } },
+    );
+    return {
+      failure: toFailureInfo(lost),
+      ...(!silent && heard?.host && { host: heard.host }),
+      cause: error,
+    };
+  }
+  const typed = typedError(error, place);
+  const failure = failureInfo(typed, place);
+  const kept = failure.code === 'ATTEMPT_HANDED_OVER' ? failure.fields?.['host'] : undefined;
+  return {
+    failure,
+    ...(typeof kept === 'string' && { host: kept }),
+    cause: isMillraceError(typed) ? typed.cause : error,
+  };
+}

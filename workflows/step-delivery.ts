@@ -1,0 +1,200 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, proxyActivities, sleep } from '@temporalio/workflow';
+import type { MillraceError } from '../sdk/errors.js';
+import { StepTimeout, UnknownStep } from '../sdk/errors.js';
+import type { DeliveryPlace } from '../sdk/protocol/activity-id.js';
+import { activityId } from '../sdk/protocol/activity-id.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
+import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
+import type { NextMove, StepResult, StepTask } from '../sdk/protocol/messages.js';
+import { hostQueue, stepQueue } from '../sdk/protocol/names.js';
+import { deliveryFailure } from './delivery-failure.js';
+import type { FailureDecision, StepCall } from './record-failure.js';
+import { recordFailure } from './record-failure.js';
+import type { FailedAttempt } from './retry-decision.js';
+import { decideRetry } from './retry-decision.js';
+
+/** A worker that is silent for so long has lost the attempt. With the reconciler's 3 s the catalog is true within 20 s. */
+const heartbeatTimeout = '15s';
+/** Waiting for room on a worker counts into Temporal's limit of an attempt; the executor keeps the step's own. */
+const longestWait = 30 * 24 * 3_600_000;
+
+export type DeliveryOptions = {
+  /** Prefix of the run's queues. */
+  readonly queue: string;
+  /** How long an attempt waits for its own host, ms. */
+  readonly adoptWithinMs: number;
+  /** What becomes of the step when no attempt is left. */
+  readonly afterLast: (task: StepTask) => LastMove;
+};
+
+export type LastMove = Extract<NextMove, { readonly do: 'park' | 'fail' }>;
+
+/** The deliveries of one run's steps. */
+export interface StepDeliveries {
+  /**
+   * Gives a step to workers until it has a result or its retry policy says no. The attempts of a step are counted on over all
+   * calls for one path, so that none has the number of another.
+   * @throws LastFailure when no attempt is left; a cancellation
+   */
+  run(call: StepCall): Promise<StepResult>;
+}
+
+/** No attempt is left: the error to throw, or to park at. */
+export class LastFailure extends Error {
+  readonly error: MillraceError;
+  readonly next: LastMove;
+  constructor(error: MillraceError, next: LastMove) {
+    super('no attempt is left');
+    this.error = error;
+    this.next = next;
+  }
+}
+
+type Delivery = DeliveryPlace & { readonly host?: string };
+
+export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
+  const { adoptWithinMs, afterLast } = options;
+  const begun = new Map<string, number>();
+  const nextAttempt = (path: string): Delivery => {
+    const attempt = (begun.get(path) ?? 0) + 1;
+    begun.set(path, attempt);
+    return { path, attempt, delivery: 1 };
+  };
+
+  async function untilEnd({ task: first, scheduledAt }: StepCall): Promise<StepResult> {
+    const failures: FailedAttempt[] = [];
+    let task = first;
+    let place = nextAttempt(task.path);
+    let from = Date.now();
+    for (;;) {
+      try {
+        return await deliver(task, place, options);
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const failed = deliveryFailure(error, task, place);
+        const { attempt } = place;
+        const { failure } = failed;
+        const call = { task, scheduledAt };
+        if (failed.host !== undefined) {
+          const next = { do: 'take-up', host: failed.host, withinMs: adoptWithinMs } as const;
+          const { hostGone } = await recordFailure(call, { attempt, failure, reason: takeUp, next });
+          if (!hostGone) {
+            place = { ...place, delivery: place.delivery + 1, host: failed.host };
+            continue;
+          }
+        }
+        if (failure.code === 'ATTEMPT_HANDED_OVER' && failed.host === undefined) {
+          // Nothing had begun: the next worker has it as it was.
+          place = { path: place.path, attempt, delivery: place.delivery + 1 };
+          continue;
+        }
+        failures.push({ failure, lastedMs: Date.now() - from });
+        const { memory: had } = task.spec.resources;
+        const decision = decideRetry(task.spec.retry, { failures, memory: had, random: Math.random() });
+        const { reason } = decision;
+        if (!decision.again) return giveUp(call, { attempt, failure, reason }, failed.cause);
+        const { waitMs, memory } = decision;
+        await recordFailure(call, { attempt, failure, reason, next: { do: 'retry', waitMs, memory } });
+        if (waitMs > 0) await sleep(waitMs);
+        task = withMemory(task, memory);
+        place = nextAttempt(task.path);
+        from = Date.now();
+      }
+    }
+  }
+
+  async function giveUp(
+    call: StepCall,
+    decision: Omit<FailureDecision, 'next'>,
+    cause?: unknown,
+  ): Promise<never> {
+    const next = afterLast(call.task);
+    await recordFailure(call, { ...decision, next });
+    throw new LastFailure(fromFailureInfo(decision.failure, cause), next);
+  }
+
+  return {
+    async run(call) {
+      const { task } = call;
+      const { stepTimeoutMs } = task.spec;
+      if (stepTimeoutMs === undefined) return untilEnd(call);
+      const inTime = await within(stepTimeoutMs, () => untilEnd(call));
+      if (inTime) return inTime.value;
+      const attempt = begun.get(task.path) ?? 1;
+      const failure = stepTimeout(task, attempt);
+      return giveUp(call, { attempt, failure, reason: 'the time of the whole step is over' });
+    },
+  };
+}
+
+const takeUp = 'its host may have it still';
+
+/** Runs something that is cancelled when its time is over. @returns undefined then */
+async function within<T>(ms: number, body: () => Promise<T>): Promise<{ readonly value: T } | undefined> {
+  const working = new CancellationScope();
+  const clock = new CancellationScope();
+  let over = false;
+  const ringing = clock.run(async () => {
+    await sleep(ms);
+    over = true;
+    working.cancel();
+  });
+  ringing.catch(() => undefined);
+  try {
+    return { value: await working.run(body) };
+  } catch (error) {
+    if (over && isCancellation(error)) return undefined;
+    throw error;
+  } finally {
+    clock.cancel();
+  }
+}
+
+const stepTimeout = ({ run, path, spec }: StepTask, attempt: number): FailureInfo =>
+  toFailureInfo(
+    new StepTimeout(`Step \`${spec.name}\` took longer than its limit of ${spec.stepTimeoutMs} ms in all.`, {
+      run,
+      step: path,
+      attempt,
+      hint: 'Raise its `timeout.step`.',
+      fields: { limit: 'step', retryable: false },
+    }),
+  );
+
+const withMemory = (task: StepTask, memory: number): StepTask => ({
+  ...task,
+  spec: { ...task.spec, resources: { ...task.spec.resources, memory } },
+});
+
+function deliver(task: StepTask, place: Delivery, options: DeliveryOptions): Promise<StepResult> {
+  const { spec, path } = task;
+  const { attempt, delivery } = place;
+  const activity = proxyActivities<Readonly<Record<string, (task: StepTask) => Promise<StepResult>>>>({
+    activityId: activityId({ path, attempt, delivery }),
+    heartbeatTimeout,
+    startToCloseTimeout: spec.timeoutMs + longestWait,
+    // The run itself decides whether another follows.
+    retry: { maximumAttempts: 1 },
+    // A run that is cancelled has ended when its containers have.
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    ...whereTo(task, place, options),
+  })[spec.name];
+  if (!activity) throw new UnknownStep(`No activity \`${spec.name}\`.`);
+  return activity({ ...task, attempt, delivery });
+}
+
+/** Code that runs inside the worker belongs to the worker of its build; all else to any host with room. */
+function whereTo(
+  { spec }: StepTask,
+  { host }: Delivery,
+  { queue, adoptWithinMs }: DeliveryOptions,
+): Pick<ActivityOptions, 'taskQueue' | 'scheduleToStartTimeout'> {
+  if (spec.isolation === 'none') return {};
+  if (host !== undefined) return { taskQueue: hostQueue(queue, host), scheduleToStartTimeout: adoptWithinMs };
+  const { queueTimeoutMs } = spec;
+  return {
+    taskQueue: stepQueue(queue),
+    ...(queueTimeoutMs !== undefined && { scheduleToStartTimeout: queueTimeoutMs }),
+  };
+}
