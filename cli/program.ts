@@ -12,10 +12,12 @@ import { lineageCommand } from './commands/lineage.js';
 import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
 import { outboxCommand } from './commands/outbox.js';
+import { repairCommand } from './commands/repair.js';
 import { runCommand } from './commands/run.js';
 import { runsCommand } from './commands/runs.js';
 import { showCommand } from './commands/show.js';
 import { storeCommand } from './commands/store.js';
+import { whyCommand } from './commands/why.js';
 import { workerCommand } from './commands/worker.js';
 import type { GlobalOptions } from './command.js';
 import { examples } from './command.js';
@@ -52,7 +54,7 @@ export function createProgram(version: string): Command {
   const commands = [
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
-    approveCommand(), rejectCommand(), cancelCommand(),
+    whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

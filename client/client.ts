@@ -12,6 +12,8 @@ import type { ArtifactSummary, ArtifactView } from './artifact-views.js';
 import type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
 import type { LineageGraph } from '../lineage/graph.js';
 import type { RunDiff } from './diff-runs.js';
+import type { RepairOptions } from './repair-step.js';
+import type { WhyEntry } from './run-why.js';
 import type { RunView } from './views.js';
 
 export type StartOptions = {
@@ -91,6 +93,13 @@ export interface RunHandle<O = unknown> {
     gate: string,
     answer: { readonly decision: 'approved' | 'rejected'; readonly by?: string; readonly reason?: string },
   ): Promise<void>;
+  /**
+   * Repairs a parked step: by a retry with what is changed, by a result that the caller answers for, by leaving it out or ending it.
+   * @throws UnknownStep, RepairRefused, ImageNotFound
+   */
+  repair(step: string, options: RepairOptions): Promise<void>;
+  /** Each decision about the run, or about one of its steps, with its cause, oldest first. @throws UnknownRun */
+  why(step?: string): Promise<readonly WhyEntry[]>;
   /** Asks the run to end; its containers are stopped first. The reason is kept with the run. @throws UnknownRun when no such run is open */
   cancel(options?: {
     readonly reason?: string;

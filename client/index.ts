@@ -12,6 +12,8 @@ export type {
 } from './client.js';
 export type { CacheWhy } from './cache-why.js';
 export type { KeyChange } from './key-changes.js';
+export type { RepairOptions } from './repair-step.js';
+export type { WhyEntry } from './run-why.js';
 export type { RunView, StepView } from './views.js';
 export type { GarbageReport } from '../store/collect-garbage.js';
 export type { ArtifactSummary, ArtifactView } from './artifact-views.js';

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { statePaths } from '../config/state-paths.js';
-import { RunCancelled, RunFailed, TemporalUnavailable, UnknownRun } from '../sdk/errors.js';
+import { RunCancelled, RunFailed, TemporalUnavailable, UnknownGate, UnknownRun } from '../sdk/errors.js';
 import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { Decide } from '../sdk/protocol/messages.js';
 import { updates } from '../sdk/protocol/names.js';
@@ -17,8 +17,10 @@ import type { ClientParts } from './client-parts.js';
 import { reconcileAll } from './client-parts.js';
 import { readLogs } from './read-logs.js';
 import { readView } from './read-view.js';
+import { repairStep } from './repair-step.js';
 import { restoreView } from './restore-view.js';
-import { decisionError, isServiceAway, runError, serviceError } from './temporal-errors.js';
+import { runWhy } from './run-why.js';
+import { isServiceAway, runError, serviceError, updateError } from './temporal-errors.js';
 
 /** NOT_FOUND of gRPC. */
 const grpcNotFound = 5;
@@ -75,9 +77,12 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
       try {
         await (await workflow()).executeUpdate(updates.decide, { args: [answer] });
       } catch (error) {
-        throw decisionError(error, id, gate);
+        const ended = new UnknownGate(`Gate \`${gate}\` waits no more: the run has ended.`, { run: id });
+        throw updateError(error, { run: id, ended });
       }
     },
+    repair: async (step, options) => repairStep(await view(false), step, options, parts),
+    why: (step) => runWhy(id, { step, catalog }),
     async cancel({ reason = '', by = userInfo().username } = {}) {
       const { workflowService, options } = (await temporal()).client;
       try {

@@ -1,7 +1,7 @@
 import { WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import type { MillraceError } from '../sdk/errors.js';
-import { RunCancelled, RunFailed, RunTimeout, TemporalUnavailable, UnknownGate } from '../sdk/errors.js';
+import { RunCancelled, RunFailed, RunTimeout, TemporalUnavailable } from '../sdk/errors.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
 import { fromFailureInfo } from '../sdk/protocol/failure.js';
 
@@ -41,12 +41,13 @@ export function runEnd(error: WorkflowFailedError, run: string): MillraceError {
   return typed(cause, run) ?? new RunFailed(cause?.message ?? error.message, { run, cause });
 }
 
-/** Why a decision was not taken. */
-export function decisionError(error: unknown, run: string, gate: string): unknown {
+/** Why a run did not take what a person asked of it. @param options.ended what to say when the run is over */
+export function updateError(
+  error: unknown,
+  { run, ended }: { readonly run: string; readonly ended: MillraceError },
+): unknown {
   if (error instanceof WorkflowUpdateFailedError) return typed(error.cause, run) ?? error;
-  if (error instanceof WorkflowNotFoundError)
-    return new UnknownGate(`Gate \`${gate}\` waits no more: the run has ended.`, { run });
-  return serviceError(error);
+  return error instanceof WorkflowNotFoundError ? ended : serviceError(error);
 }
 
 function typed(cause: unknown, run: string): MillraceError | undefined {

@@ -37,6 +37,13 @@ export type StepNode = {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Of `fetchData`: where it read from. */
   readonly uri?: string;
+  /** That no attempt made what it gave: a person supplied it, or left the step out. */
+  readonly supplied?: {
+    readonly by: string;
+    readonly at: Time;
+    readonly skipped: boolean;
+    readonly reason?: string;
+  };
 };
 
 export type RunNode = {

@@ -40,8 +40,14 @@ export function nodeLabel(node: LineageNode): readonly [string, ...string[]] {
 }
 
 function stepFacts(node: StepNode): readonly string[] {
-  const { status, executor, image, imageReference, source, code, uri } = node;
+  const { status, executor, image, imageReference, source, code, uri, supplied } = node;
   return [
+    ...(supplied
+      ? [
+          `${supplied.skipped ? 'left out' : 'supplied by hand'} by ${supplied.by}, ${supplied.at}`,
+          ...(supplied.reason === undefined ? [] : [`"${supplied.reason}"`]),
+        ]
+      : []),
     ...(status === 'completed' ? [] : [status]),
     ...(uri === undefined ? [] : [`from ${uri}`]),
     ...(image === undefined

@@ -6,6 +6,7 @@ import type {
   AttemptRecord,
   Catalog,
   GateRecord,
+  RepairRecord,
   RunRecord,
   StepRecord,
 } from '../store/catalog.js';
@@ -70,25 +71,40 @@ export function stepNode({ run, specs, attempts }: RunFacts, step: StepRecord): 
   const spec = specs.get(step.name);
   const attempt = attempts.get(step.path);
   const image = run.plan?.images[step.name];
+  const { repair } = step;
+  if (repair?.do === 'supply' || repair?.do === 'skip')
+    return { ...placeNode(run, step), supplied: suppliedBy(repair) };
   return {
-    kind: 'step',
-    id: `step:${run.id}/${step.path}`,
-    run: run.id,
-    path: step.path,
-    name: step.name,
-    step: step.kind,
-    status: step.status,
-    at: step.scheduledAt,
-    parameters: valuesOf(step.input),
+    ...placeNode(run, step),
     ...(attempt && { attempt: attempt.attempt, executor: attempt.executor }),
     ...(attempt?.image !== undefined && { image: attempt.image }),
     ...(attempt?.image !== undefined && image && { imageReference: image.reference }),
-    ...(spec?.source && { source: spec.source.digest }),
+    // A repair may have given the attempt another source.
+    ...(spec?.source && { source: repair?.source ?? spec.source.digest }),
     ...(spec?.code && { code: spec.code.digest }),
     ...(spec?.command && { command: spec.command }),
     ...(step.kind === 'fetch' && step.detail !== undefined && { uri: step.detail }),
   };
 }
+
+const placeNode = (run: RunRecord, step: StepRecord): StepNode => ({
+  kind: 'step',
+  id: `step:${run.id}/${step.path}`,
+  run: run.id,
+  path: step.path,
+  name: step.name,
+  step: step.kind,
+  status: step.status,
+  at: step.scheduledAt,
+  parameters: valuesOf(step.input),
+});
+
+const suppliedBy = ({ by, at, do: action, reason }: RepairRecord): NonNullable<StepNode['supplied']> => ({
+  by,
+  at,
+  skipped: action === 'skip',
+  ...(reason !== undefined && { reason }),
+});
 
 /** The values of a call's input, without the artifacts at its top; deeper ones by their digest. */
 export function valuesOf(input: unknown): Readonly<Record<string, unknown>> {

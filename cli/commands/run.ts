@@ -25,6 +25,7 @@ type RunOptions = {
   readonly dryRun?: boolean;
   readonly cache: boolean;
   readonly refresh?: readonly string[];
+  readonly park?: boolean;
 };
 
 export const runCommand = (): Command =>
@@ -47,6 +48,7 @@ export const runCommand = (): Command =>
     .option('--watch', 'wait for the end and show the steps as they go')
     .option('--no-cache', 'neither take results from the cache nor keep any')
     .option('--refresh <step>', 'compute this cached step anew; may be repeated', collect)
+    .option('--park', 'steps that fail for good wait for `millrace repair` instead of ending the run')
     .option('--dry-run', 'check input, images, secrets and capacity; start nothing')
     .addHelpText(
       'after',
@@ -70,7 +72,7 @@ export const runCommand = (): Command =>
       }),
     );
 
-function startOptions({ id, tag, timeout, cache, refresh }: RunOptions): StartOptions {
+function startOptions({ id, tag, timeout, cache, refresh, park }: RunOptions): StartOptions {
   // A wrong duration is refused before a file is uploaded.
   if (timeout !== undefined) durationMs(timeout, '--timeout');
   return {
@@ -79,6 +81,7 @@ function startOptions({ id, tag, timeout, cache, refresh }: RunOptions): StartOp
     ...(timeout !== undefined && { timeout }),
     ...(!cache && { cache }),
     ...(refresh && { refresh }),
+    ...(park === true && { onFailure: 'park' as const }),
   };
 }
 

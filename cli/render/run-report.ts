@@ -51,6 +51,13 @@ function openDecisions(view: RunView): readonly Row[] {
         [{ text: `  millrace approve ${view.run.id} ${approval.gate}`, style: 'bold' }],
         [{ text: `  millrace reject ${view.run.id} ${approval.gate} --reason "…"`, style: 'bold' }],
       ]),
+    ...view.steps
+      .filter(({ status }) => status === 'parked')
+      .flatMap(({ path, detail }): readonly Row[] => [
+        [],
+        [{ text: `  ${path} is parked`, style: 'yellow' }, { text: detail ? `  ${plainLine(detail)}` : '' }],
+        [{ text: `  millrace repair ${view.run.id} ${path} --retry`, style: 'bold' }],
+      ]),
     ...view.steps.flatMap((step) => (step.child ? openDecisions(step.child) : [])),
   ];
 }

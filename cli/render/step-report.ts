@@ -23,6 +23,7 @@ export function stepReport(step: StepView, view: RunView, now: number): readonly
     fact('scheduled', formatTime(step.scheduledAt)),
     ...(step.closedAt === undefined ? [] : [fact('ended', formatTime(step.closedAt))]),
     ...(image ? [fact('image', image.reference)] : []),
+    ...(step.repair ? [fact('repaired', repairText(step.repair))] : []),
     ...step.attempts.flatMap(attemptRows),
     ...step.metrics.map(({ name, value }) => fact('metric', `${plainLine(name)}=${formatNumber(value)}`)),
     ...(step.failure ? failureRows(step.failure) : []),
@@ -30,6 +31,16 @@ export function stepReport(step: StepView, view: RunView, now: number): readonly
     ...jsonRows('output', step.output),
   ];
 }
+
+const repairs = {
+  retry: 'tried again',
+  supply: 'supplied by hand',
+  skip: 'left out',
+  abort: 'ended',
+} as const;
+
+const repairText = ({ do: action, by, at, reason }: NonNullable<StepView['repair']>): string =>
+  `${repairs[action]} by ${by}, ${formatTime(at)}${reason === undefined ? '' : `: ${plainLine(reason)}`}`;
 
 function attemptRows({ attempt, status, ...about }: StepView['attempts'][number]): readonly Row[] {
   const { executor, worker, image, startedAt, closedAt, exitCode, cpuSeconds, peakMemoryBytes } = about;

@@ -1,0 +1,148 @@
+import type {
+  ApprovalRecord,
+  AttemptRecord,
+  Catalog,
+  GateRecord,
+  RunRecord,
+  StepRecord,
+} from '../store/catalog.js';
+import type { CacheUse } from '../store/cache-index.js';
+import type { TimelineEntry } from '../store/timeline.js';
+import { formatBytes } from '../sdk/bytes.js';
+import { UnknownRun } from '../sdk/errors.js';
+
+/** Something that happened to a run or one of its steps, with its cause. */
+export type WhyEntry = Pick<TimelineEntry, 'path' | 'at' | 'attempt' | 'kind' | 'text' | 'data'>;
+
+/** What a run's timeline is made of. */
+export type WhyParts = {
+  readonly run: RunRecord;
+  readonly steps: readonly StepRecord[];
+  readonly attempts: readonly AttemptRecord[];
+  readonly decided: readonly TimelineEntry[];
+  readonly uses: readonly CacheUse[];
+  readonly gates: readonly GateRecord[];
+  readonly approvals: readonly ApprovalRecord[];
+};
+
+/** Each decision about a run, or about one of its steps, in one timeline, oldest first. @throws UnknownRun */
+export async function runWhy(
+  id: string,
+  { step, catalog }: { readonly step: string | undefined; readonly catalog: Catalog },
+): Promise<readonly WhyEntry[]> {
+  const run = await catalog.run(id);
+  if (!run) throw new UnknownRun(`There is no run \`${id}\`.`, { hint: 'See `millrace runs`.' });
+  const [steps, attempts, decided, gates, approvals] = await Promise.all([
+    catalog.steps(id),
+    catalog.attempts(id),
+    catalog.timeline(id),
+    catalog.gates(id),
+    catalog.approvals({ run: id }),
+  ]);
+  const asked = steps.filter(({ path, kind }) => kind === 'step' && (step === undefined || path === step));
+  const uses = await Promise.all(asked.map(({ path }) => catalog.cache.use({ run: id, path })));
+  const entries = timeline({
+    run,
+    steps,
+    attempts,
+    decided,
+    gates,
+    approvals,
+    uses: uses.filter((use) => use !== undefined),
+  });
+  return step === undefined ? entries : entries.filter(({ path }) => path === step || path === '');
+}
+
+/** The timeline of a run's records. */
+export function timeline({
+  run,
+  steps,
+  attempts,
+  decided,
+  uses,
+  gates,
+  approvals,
+}: WhyParts): readonly WhyEntry[] {
+  const entries: WhyEntry[] = [
+    {
+      path: '',
+      at: run.startedAt,
+      attempt: 0,
+      kind: 'started',
+      text: `run of ${run.pipeline} on build ${run.build}`,
+    },
+    ...steps.map(({ path, scheduledAt }) => entry(path, scheduledAt, 'called', 'called by the pipeline')),
+    ...attempts.flatMap(attemptEntries),
+    ...decided,
+    ...uses.map(({ path, at, outcome, from, reason }) =>
+      entry(
+        path,
+        at,
+        'cache',
+        outcome === 'computed'
+          ? `not from the cache: ${reason ?? 'no entry'}`
+          : `cache ${outcome === 'hit' ? 'hit' : 'joined'}: same content key as ${from?.run} ${from?.path}`,
+      ),
+    ),
+    ...gates.map(({ path, at, outcome }) =>
+      entry(path, at, 'judged', `gate ${outcome.gate}: ${outcome.outcome}`),
+    ),
+    ...approvals.flatMap(approvalEntries),
+    ...steps.flatMap(endOf),
+    ...(run.closedAt === undefined
+      ? []
+      : [entry('', run.closedAt, 'ended', `${run.status}${run.failure ? `: ${run.failure.what}` : ''}`)]),
+  ];
+  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return entries
+    .map((each, index) => ({ each, index }))
+    .sort((a, b) => order(a.each.at, b.each.at) || a.index - b.index)
+    .map(({ each }) => each);
+}
+
+const entry = (path: string, at: string, kind: string, text: string, attempt = 0): WhyEntry => ({
+  path,
+  at,
+  attempt,
+  kind,
+  text,
+});
+
+function attemptEntries(row: AttemptRecord): readonly WhyEntry[] {
+  const { path, attempt, executor, worker, startedAt, closedAt, status } = row;
+  const where =
+    executor === 'docker' ? 'in a container' : executor === 'process' ? 'as a process' : 'in the worker';
+  const memory = row.resources ? ` with ${formatBytes(row.resources.memory)}` : '';
+  const started = entry(
+    path,
+    startedAt,
+    'attempt',
+    `attempt ${attempt} started ${where} on ${worker}${memory}`,
+    attempt,
+  );
+  if (closedAt === undefined) return [started];
+  return [started, entry(path, closedAt, status, `attempt ${attempt} ${status}${endFacts(row)}`, attempt)];
+}
+
+function endFacts({ failure, exitCode, peakMemoryBytes, resources }: AttemptRecord): string {
+  const facts = [
+    failure && `${failure.code}: ${failure.what}`,
+    exitCode !== undefined && exitCode !== 0 && `exit code ${exitCode}`,
+    peakMemoryBytes !== undefined &&
+      `at most ${formatBytes(peakMemoryBytes)}${resources ? ` of ${formatBytes(resources.memory)}` : ''} used`,
+  ].filter((fact) => typeof fact === 'string');
+  return facts.length > 0 ? ` (${facts.join('; ')})` : '';
+}
+
+function approvalEntries({ path, openedAt, status, decision }: ApprovalRecord): readonly WhyEntry[] {
+  const opened = entry(path, openedAt, 'waiting', 'waits for a decision');
+  if (!decision) return [opened];
+  const { by, at, reason } = decision;
+  return [opened, entry(path, at, status, `${status} by ${by}${reason === undefined ? '' : `: ${reason}`}`)];
+}
+
+/** Of a step whose end its attempts do not tell. */
+function endOf({ path, kind, status, closedAt, cached }: StepRecord): readonly WhyEntry[] {
+  if (closedAt === undefined || cached || (kind === 'step' && status === 'completed')) return [];
+  return [entry(path, closedAt, status, status)];
+}
