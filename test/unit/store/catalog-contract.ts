@@ -680,6 +680,28 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(await catalog.timeline('run-2')).toEqual([]);
       });
 
+      it('knows the hosts of a queue, and which of them has gone', async () => {
+        const host = { id: 'host-1', queue: 'millrace', name: 'here', seenAt: at(1), gone: false };
+        await catalog.hosts.beat(host);
+        await catalog.hosts.beat({ ...host, id: 'host-2', seenAt: at(2) });
+        await catalog.hosts.beat({ ...host, id: 'host-3', queue: 'other' });
+        await catalog.hosts.beat({ ...host, seenAt: at(3), gone: true });
+        expect(await catalog.hosts.find('host-1')).toEqual({ ...host, seenAt: at(3), gone: true });
+        expect(await catalog.hosts.find('host-4')).toBeUndefined();
+        expect((await catalog.hosts.list('millrace')).map(({ id }) => id)).toEqual(['host-1', 'host-2']);
+        await catalog.hosts.beat({ ...host, seenAt: at(4) });
+        expect(await catalog.hosts.find('host-1')).toMatchObject({ gone: false });
+      });
+
+      it('keeps what a person did about a parked step', async () => {
+        const repair = { do: 'retry', by: 'ada', at: at(3), memory: 2 ** 30, input: ['rows'] } as const;
+        await catalog.project({
+          steps: [aStep({ status: 'parked', failure: { code: 'STEP_FAILED', what: 'x' } })],
+        });
+        await catalog.project({ steps: [aStep({ status: 'queued', repair })] });
+        expect(await catalog.steps('run-1')).toMatchObject([{ status: 'queued', repair }]);
+      });
+
       it('finds content by run, step, kind and name, by its digest and by the beginning of one', async () => {
         await catalog.project({
           attempts: [anAttempt({ log: digest('c') })],
