@@ -1,7 +1,13 @@
 import { RepairRefused } from '../sdk/errors.js';
 import { image as imageReference } from '../sdk/image.js';
 import { inputProblems } from '../sdk/input-problems.js';
-import type { AcceptedRepair, AcceptRepair, Repair, StepTask } from '../sdk/protocol/messages.js';
+import type {
+  AcceptedRepair,
+  CheckRepair,
+  RecordRepair,
+  Repair,
+  StepTask,
+} from '../sdk/protocol/messages.js';
 import { activityNames } from '../sdk/protocol/names.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { RepairRecord, StepRecord } from '../store/catalog.js';
@@ -12,11 +18,11 @@ import type { StepEnvironment } from './step-environment.js';
 /** The other side of `millrace repair`: what fits the step is taken and recorded with who and why; else nothing has happened. */
 export function repairActivities(env: StepEnvironment) {
   return {
-    async [activityNames.acceptRepair]({ task, repair, at }: AcceptRepair): Promise<AcceptedRepair> {
-      const accepted = accept(task, repair, await env.placed.definition(task.spec));
-      await record(env, { task, repair, at }, accepted);
-      return accepted;
+    async [activityNames.checkRepair]({ task, repair }: CheckRepair): Promise<AcceptedRepair> {
+      return accept(task, repair, await env.placed.definition(task.spec));
     },
+
+    [activityNames.recordRepair]: (repaired: RecordRepair): Promise<void> => record(env, repaired),
   };
 }
 
@@ -86,8 +92,7 @@ function refuse({ run, path, spec }: StepTask, what: string, hint: string): neve
 
 async function record(
   { catalog, projector }: StepEnvironment,
-  { task, repair, at }: AcceptRepair,
-  accepted: AcceptedRepair,
+  { task, repair, accepted, at }: RecordRepair,
 ): Promise<void> {
   const { run, path, spec } = task;
   const [last] = (await catalog.attempts(run, path)).toReversed();

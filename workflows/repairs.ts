@@ -7,9 +7,10 @@ import {
 } from '@temporalio/workflow';
 import { RepairRefused } from '../sdk/errors.js';
 import type {
-  AcceptRepair,
   AcceptedRepair,
+  CheckRepair,
   PlanRequest,
+  RecordRepair,
   Repair,
   ResolvedImage,
   RunPlan,
@@ -19,7 +20,8 @@ import { activityNames, updates } from '../sdk/protocol/names.js';
 import { failureInfo, typedError, workflowFailure } from './failures.js';
 
 const local = proxyLocalActivities<{
-  [activityNames.acceptRepair](request: AcceptRepair): Promise<AcceptedRepair>;
+  [activityNames.checkRepair](request: CheckRepair): Promise<AcceptedRepair>;
+  [activityNames.recordRepair](repaired: RecordRepair): Promise<void>;
 }>({ startToCloseTimeout: '2 minutes', retry: { maximumInterval: '10s' } });
 
 const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): Promise<RunPlan> }>({
@@ -56,9 +58,11 @@ export function openRepairs(run: string): Repairs {
       if (!entry || entry.busy) return refuseWrong(run, parked, repair);
       entry.busy = true;
       try {
-        const at = new Date().toISOString();
-        const accepted = await local[activityNames.acceptRepair]({ task: entry.task, repair, at });
+        const { task } = entry;
+        const accepted = await local[activityNames.checkRepair]({ task, repair });
         const image = await imageOf(repair, accepted);
+        const at = new Date().toISOString();
+        await local[activityNames.recordRepair]({ task, repair, accepted, at });
         entry.order = { repair, accepted, ...(image && { image }) };
       } catch (error) {
         const info = failureInfo(typedError(error, { run, step: repair.path }), { run, step: repair.path });

@@ -195,7 +195,9 @@ export type RepairAction =
   /** The step is left out: its outputs have to be optional. */
   | { readonly do: 'skip' }
   | { readonly do: 'abort' };
-export type AcceptRepair = { readonly task: StepTask; readonly repair: Repair; readonly at: string };
+export type CheckRepair = { readonly task: StepTask; readonly repair: Repair };
+/** @property at ISO 8601 */
+export type RecordRepair = CheckRepair & { readonly accepted: AcceptedRepair; readonly at: string };
 /** What follows from a repair that fits the step. */
 export type AcceptedRepair =
   | { readonly do: 'retry'; readonly spec: StepSpec; readonly input: unknown }

@@ -219,3 +219,37 @@ describeWith({ temporal: true }, 'a step without attempts left', () => {
     await host.stop();
   });
 });
+
+const boxed = {
+  'b.steps.ts': `
+import { step } from 'millrace';
+import { z } from 'zod';
+export const boxed = step({ name: 'boxed', image: 'busybox:latest', input: z.object({}), output: z.object({ made: z.string() }), resources: { memory: '32MiB' },
+  command: ['sh', '-c', 'python3 -c "print(1)" && echo \\'{"made": "here"}\\' > $MILLRACE_DIR/output.json'] });`,
+  'b.pipeline.ts': `
+import { pipeline } from 'millrace';
+import { z } from 'zod';
+import { boxed } from './b.steps.js';
+export const boxes = pipeline({ name: 'boxes', input: z.object({}), onFailure: 'park' }, async () => boxed({}));`,
+};
+
+describeWith({ temporal: true, docker: true }, 'a parked container', () => {
+  test('is tried again in another image with other memory; one that cannot be had is refused', async () => {
+    const { client } = await startMillrace({ files: boxed, env: { MILLRACE_EXECUTOR: 'docker' } });
+    const run = await client.start('boxes', {});
+    const isParked = async () => (await run.view()).steps[0]?.status === 'parked';
+    await waitFor(isParked, { what: 'the step to be parked' });
+    await expect(run.repair('boxed', { do: 'retry', image: 'nowhere.invalid/none:1' })).rejects.toMatchObject(
+      {
+        code: 'IMAGE_NOT_FOUND',
+      },
+    );
+    expect(await isParked()).toBe(true);
+    await run.repair('boxed', { do: 'retry', image: 'python:3.12-slim', memory: '64MiB', by: 'ada' });
+    expect(await run.result()).toEqual({ made: 'here' });
+    const [step] = (await run.view()).steps;
+    expect(step?.repair).toMatchObject({ image: 'python:3.12-slim', memory: 2 ** 26 });
+    expect(step?.attempts.map(({ resources }) => resources?.memory)).toEqual([2 ** 26, 2 ** 25]);
+    expect(new Set(step?.attempts.map(({ image }) => image)).size).toBe(2);
+  });
+});
