@@ -21,6 +21,11 @@ export interface Admission {
     resources: StepSpec['resources'],
     options: { readonly signal: AbortSignal; readonly onWait: (detail: string) => void },
   ): Promise<() => void>;
+  /**
+   * Counts what runs here already, whether there is room for it or not: what comes next waits the longer.
+   * @returns gives the room back
+   */
+  count(resources: StepSpec['resources']): () => void;
 }
 
 type Waiting = { readonly needs: Capacity; readonly admit: () => void };
@@ -55,6 +60,11 @@ export function createAdmission(capacity: Capacity): Admission {
 
   return {
     capacity,
+    count({ cpus, memory, gpus }) {
+      const needs = { cpus, memory, gpus };
+      take(needs, 1);
+      return release(needs);
+    },
     async acquire({ cpus, memory, gpus }, { signal, onWait }) {
       const needs = { cpus, memory, gpus };
       refuseImpossible(needs, capacity);

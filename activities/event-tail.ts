@@ -1,3 +1,4 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { openStepFile } from './read-step-file.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { stepEvent } from '../sdk/step-contract.js';
@@ -8,19 +9,39 @@ export type EventTailOptions = {
   readonly onGarbage: (line: string) => void;
   /** Time between looks; default 200 ms. */
   readonly intervalMs?: number;
+  /** File that keeps how far it has come, for who goes on when this process dies. Default: none. */
+  readonly position?: string;
+};
+
+export type EventTail = AsyncDisposable & {
+  /** Stops without taking a last line that is not whole yet: another goes on from here. */
+  leave(): Promise<void>;
 };
 
 const longestLine = 64 * 1024;
 
-/** Follows an events file while a step writes it. Dispose reads what is left and stops. */
+/**
+ * Follows an events file while a step writes it. Dispose reads what is left and stops. Where another has followed it before,
+ * messages that it told are not told again; metrics, progress and failures of its last seconds are, since nobody knows whether
+ * they were kept.
+ */
 export function tailEvents(
   file: string,
-  { onEvent, onGarbage, intervalMs = 200 }: EventTailOptions,
-): AsyncDisposable {
+  { onEvent, onGarbage, intervalMs = 200, position }: EventTailOptions,
+): EventTail {
   let offset = 0;
   let rest = '';
+  let told = 0;
+  let over = false;
   let complained = false;
-  let reading: Promise<void> = Promise.resolve();
+  const progress = position === undefined ? undefined : keepProgress(position);
+  let reading: Promise<void> = begin();
+
+  async function begin(): Promise<void> {
+    const from = await progress?.read();
+    offset = from?.settled ?? 0;
+    told = from?.told ?? 0;
+  }
 
   async function readNew(): Promise<void> {
     const handle = await openStepFile(file);
@@ -28,39 +49,97 @@ export function tailEvents(
     try {
       for (const buffer = Buffer.alloc(longestLine); ;) {
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, offset);
-        if (bytesRead === 0) return;
-        offset += bytesRead;
-        const lines = (rest + buffer.toString('latin1', 0, bytesRead)).split('\n');
-        rest = (lines.pop() ?? '').slice(0, longestLine);
-        lines.forEach(take);
+        if (bytesRead === 0) break;
+        takeLines(buffer.toString('latin1', 0, bytesRead));
       }
     } finally {
       await handle.close();
     }
+    await progress?.write();
   }
 
-  function take(line: string): void {
-    // Read byte by byte, so that a character cut in two by the buffer's end is whole again here.
-    const text = Buffer.from(line, 'latin1').toString('utf8').trim();
-    if (text === '') return;
-    const event = parseEvent(text);
-    if (event) onEvent(event);
-    else if (!complained) {
-      complained = true;
-      onGarbage(text);
+  function takeLines(chunk: string): void {
+    let from = 0;
+    for (let to = chunk.indexOf('\n'); to >= 0; to = chunk.indexOf('\n', from)) {
+      take(rest + chunk.slice(from, to), offset + to + 1);
+      rest = '';
+      from = to + 1;
     }
+    rest = (rest + chunk.slice(from)).slice(0, longestLine);
+    offset += chunk.length;
+  }
+
+  /** @param end where in the file the next line begins */
+  function take(line: string, end: number): void {
+    // Read byte by byte, so that a character cut in two by the buffer's end is whole again here.
+    const text = Buffer.from(line.slice(0, longestLine), 'latin1').toString('utf8').trim();
+    const event = text === '' ? undefined : parseEvent(text);
+    if (event && (event.type !== 'message' || end > told)) onEvent(event);
+    progress?.at(end, event);
+    if (event || text === '' || complained) return;
+    complained = true;
+    onGarbage(text);
   }
 
   const timer = setInterval(() => {
     reading = reading.then(readNew).catch(() => undefined);
   }, intervalMs);
+  const stop = async () => {
+    clearInterval(timer);
+    await reading;
+  };
   return {
+    async leave() {
+      over = true;
+      await stop();
+    },
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await reading;
+      await stop();
+      if (over) return;
       await readNew();
-      take(rest);
+      take(rest, offset);
       rest = '';
+    },
+  };
+}
+
+type Position = { readonly settled: number; readonly told: number };
+
+/** Rows of events are written behind them: within this time, or the catalog is away and who reads on gives them once more. */
+const settleMs = 5_000;
+
+/** Remembers how far a tail has told, and how far what it told is surely kept. */
+function keepProgress(file: string) {
+  let known: Position = { settled: 0, told: 0 };
+  let now: Position = known;
+  let line = 0;
+  /** How the step failed must be told again to whoever sees its end. */
+  let failure = Infinity;
+  let looks: readonly { readonly told: number; readonly at: number }[] = [];
+  return {
+    async read(): Promise<Position | undefined> {
+      const text = await readFile(file, 'utf8').catch(() => undefined);
+      if (text === undefined) return undefined;
+      known = JSON.parse(text) as Position;
+      now = known;
+      line = known.settled;
+      return known;
+    },
+    at(end: number, event: StepEvent | undefined): void {
+      if (event?.type === 'failure') failure = Math.min(failure, line);
+      line = end;
+      now = { ...now, told: Math.max(now.told, end) };
+    },
+    async write(): Promise<void> {
+      const at = Date.now();
+      const settled = looks.findLast((look) => look.at < at - settleMs)?.told ?? 0;
+      now = { ...now, settled: Math.max(now.settled, Math.min(settled, failure)) };
+      looks = [...looks.filter((look) => look.at >= at - settleMs), { told: now.told, at }];
+      if (now.told === known.told && now.settled === known.settled) return;
+      const draft = `${file}.new`;
+      await writeFile(draft, JSON.stringify(now));
+      await rename(draft, file);
+      known = now;
     },
   };
 }

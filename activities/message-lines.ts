@@ -7,7 +7,8 @@ export function messageLines({
   fields,
   at,
 }: Extract<StepEvent, { type: 'message' }>): readonly string[] {
-  const time = at ?? new Date().toISOString();
+  const said = new Date(at ?? Date.now());
+  const time = (Number.isNaN(said.valueOf()) ? new Date() : said).toISOString();
   const words = `${level}: ${text}${fields ? ` ${JSON.stringify(fields)}` : ''}`;
   return words.split('\n').map((line) => `${time} out ${line}`);
 }

@@ -3,7 +3,7 @@ import { DockerUnavailable, isMillraceError } from '../sdk/errors.js';
 import type { ResolvedImage, RunPlan } from '../sdk/protocol/messages.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import { refuseImpossible } from './admission.js';
-import type { ExecuteOptions } from './executors/executor.js';
+import type { WorkOptions } from './executors/executor.js';
 import { resolveSecrets } from './secrets.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -39,7 +39,7 @@ const isAway = ({ code, fields }: MillraceError): boolean =>
 export async function planRun(
   specs: readonly StepSpec[],
   env: StepEnvironment,
-  options: ExecuteOptions,
+  options: WorkOptions,
 ): Promise<RunPlan> {
   try {
     const reason = await env.docker.unavailable({ signal: options.signal });
@@ -64,7 +64,7 @@ export const inContainer = ({ isolation, image }: StepSpec): boolean =>
 async function resolveImage(
   { name, image, source, imageContext }: StepSpec,
   { docker, placed }: StepEnvironment,
-  options: ExecuteOptions,
+  options: WorkOptions,
 ): Promise<ResolvedImage> {
   if (!image) throw new DockerUnavailable(`Step \`${name}\` has no image.`);
   return docker.resolve(

@@ -7,6 +7,7 @@ import { sentence } from '../sdk/sentence.js';
 import {
   AttemptHandedOver,
   AttemptLost,
+  AttemptPreempted,
   DiskLimit,
   OutOfMemory,
   StepFailed,
@@ -17,7 +18,15 @@ import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/sweep.js';
 import { tailEvents } from './event-tail.js';
-import type { Execution, ExecutionEnd, SeenPaths } from './executors/executor.js';
+import type {
+  Execution,
+  ExecutionEnd,
+  ExecutionIdentity,
+  Executor,
+  SeenPaths,
+} from './executors/executor.js';
+import { takeFileLock } from './executors/file-lock.js';
+import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
 import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
 import { lastLines } from './last-lines.js';
@@ -29,25 +38,69 @@ import { checkedOutput, digestsOf, readValues, storeArtifacts } from './step-out
 
 type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
 
-/** Runs the attempt's program in a container or a process, from laying out its folder to storing what it made. */
+/**
+ * Runs the attempt's program in a container or a process, from laying out its folder to storing what it made. A container that
+ * an earlier worker began is followed to its end instead.
+ * @throws AttemptHandedOver when it was left while its container goes on; AttemptLost when it had begun, and is not there any more
+ */
 export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
-  const { task, report, signal, env, definition } = attempt;
-  const { spec } = task;
+  const { leave, signal } = attempt;
+  try {
+    return await watched(attempt);
+  } catch (error) {
+    const left = error === leave.reason || (error as Error).name === 'AbortError';
+    // One that was never begun any host may begin.
+    if (left && leave.aborted && !signal.aborted)
+      throw handedOver(attempt, { kept: attempt.delivery > 1, cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Removes what an attempt left, once its end is recorded: its container, its secrets, how far its events were read; its folder
+ * shrinks to the checkpoint. Not before: who takes the end once more needs all of it.
+ */
+export async function releaseAttempt({
+  task,
+  attempt,
+  env,
+}: Pick<Attempt, 'task' | 'attempt' | 'env'>): Promise<void> {
+  if (task.executor === 'worker') return;
+  await executorOf(task, env).release(identityOf({ task, attempt, env }));
+  await rm(eventsPosition(env.paths.attemptLog(task.run, task.path, attempt)), { force: true });
+  await keepCheckpoint(env.paths.attempt(task.run, task.path, attempt));
+}
+
+async function watched(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
+  const { task, signal, leave, env } = attempt;
   const folder = env.paths.attempt(task.run, task.path, attempt.attempt);
   const log = env.paths.attemptLog(task.run, task.path, attempt.attempt);
-  const release = await env.admission.acquire(spec.resources, {
-    signal,
-    onWait: (detail) => report.queued(detail),
-  });
+  await mkdir(path.dirname(log), { recursive: true });
+  const off = AbortSignal.any([signal, leave]);
+  // A worker that Temporal has given up may follow it still.
+  const watch = await takeFileLock(`${log}.lock`, { signal: off });
   try {
-    if (attempt.delivery > 1) await refuseBegun(attempt);
-    await mkdir(path.dirname(log), { recursive: true });
-    const execution = await prepare(attempt, folder, log);
-    const { end, failure } = await execute(attempt, execution);
-    if (attempt.leave.aborted)
-      throw new AttemptHandedOver('The worker is drained.', { fields: { host: env.installation } });
+    return await watchedAlone(attempt, { folder, log, off });
+  } finally {
+    await watch[Symbol.asyncDispose]();
+  }
+}
+
+async function watchedAlone(
+  attempt: Attempt,
+  { folder, log, off }: { readonly folder: string; readonly log: string; readonly off: AbortSignal },
+): Promise<Readonly<Record<string, unknown>>> {
+  const { task, signal, leave, env, definition } = attempt;
+  const { spec } = task;
+  const begun = await hasBegun(attempt);
+  const giveBack = await takeRoom(attempt, { begun, off });
+  try {
+    const execution = await prepare(attempt, { folder, log, begun });
+    leave.throwIfAborted();
+    const { end, failure } = await execute(attempt, execution, begun);
+    if (end.reason === 'left' && task.executor === 'docker') throw handedOver(attempt, { kept: true });
     const stored = await env.store.put(log).catch(() => undefined);
-    report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
+    attempt.report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
@@ -61,43 +114,91 @@ export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<s
     });
     return checkedOutput(definition, { ...values, ...artifacts }, given);
   } finally {
-    release();
-    await keepCheckpoint(folder);
+    giveBack();
   }
 }
 
-/** Whoever had it before has begun: what is left of it here is ended, and another attempt follows. */
-async function refuseBegun({ task, attempt, env }: Attempt): Promise<void> {
+/**
+ * Whether the attempt's program is there, running or ended: then its row, where it had come to that.
+ * @throws AttemptLost when it had begun and is gone
+ */
+async function hasBegun({ task, attempt, delivery, signal, env }: Attempt): Promise<AttemptRecord | boolean> {
+  if (delivery === 1) return false;
   const { run, path: step } = task;
   await env.projector.flush();
-  const begun = (await env.catalog.attempts(run, step)).some((each) => each.attempt === attempt);
-  if (!begun) return;
+  const row = (await env.catalog.attempts(run, step)).find((each) => each.attempt === attempt);
+  if (await executorOf(task, env).hasBegun(identityOf({ task, attempt, env }), { signal }))
+    return row ?? true;
+  if (row?.status !== 'running' && row?.status !== 'lost') return false;
   await endEarlierAttempts({ installation: env.installation, run, step, attempt: attempt + 1 });
-  throw new AttemptLost('The worker of the attempt is gone.', { run, step, attempt });
+  throw new AttemptLost(
+    task.executor === 'docker'
+      ? 'The container is gone, and nobody saw how it ended.'
+      : 'The worker is gone, and the process ended with it.',
+    { run, step, attempt, hint: 'Another attempt follows by itself.' },
+  );
 }
+
+/** What runs already is counted, not waited for. */
+async function takeRoom(
+  { task: { spec }, report, env }: Attempt,
+  { begun, off }: { readonly begun: AttemptRecord | boolean; readonly off: AbortSignal },
+): Promise<() => void> {
+  if (begun) return env.admission.count(spec.resources);
+  return env.admission.acquire(spec.resources, { signal: off, onWait: (detail) => report.queued(detail) });
+}
+
+const handedOver = (
+  { env }: Attempt,
+  { kept, cause }: { readonly kept: boolean; readonly cause?: unknown },
+): AttemptHandedOver =>
+  new AttemptHandedOver('The worker stops, and the step goes on without it.', {
+    hint: 'A worker on its host takes it up by itself.',
+    fields: kept ? { host: env.installation } : {},
+    cause,
+  });
+
+const executorOf = (task: Attempt['task'], env: Attempt['env']): Executor =>
+  task.executor === 'docker' ? env.docker : env.process;
+
+const identityOf = ({
+  task,
+  attempt,
+  env,
+}: Pick<Attempt, 'task' | 'attempt' | 'env'>): ExecutionIdentity => ({
+  installation: env.installation,
+  run: task.run,
+  step: task.path,
+  attempt,
+  key: keyOf(task),
+});
+
+const eventsPosition = (log: string): string => `${log}.events`;
 
 async function prepare(
   { task, attempt, input, signal, env }: Attempt,
-  folder: string,
-  log: string,
+  {
+    folder,
+    log,
+    begun,
+  }: { readonly folder: string; readonly log: string; readonly begun: AttemptRecord | boolean },
 ): Promise<Execution> {
   const { spec, run, path: step } = task;
-  const inDocker = task.executor === 'docker';
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  if (attempt > 1) {
-    await loseEarlierAttempts({ run, step, attempt }, env);
-    await endEarlierAttempts({ installation: env.installation, run, step, attempt });
-  }
-  await takeCheckpoint(folder);
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
-  await layOutFolder({ folder, input, mode: inDocker ? 'link' : 'copy', store: env.store, signal });
+  if (!begun) {
+    await rm(folder, { recursive: true, force: true });
+    await rm(eventsPosition(log), { force: true });
+    await mkdir(folder, { recursive: true });
+    if (attempt > 1) {
+      await loseEarlierAttempts({ run, step, attempt }, env);
+      await endEarlierAttempts({ installation: env.installation, run, step, attempt });
+    }
+    await takeCheckpoint(folder);
+    const mode = task.executor === 'docker' ? 'link' : 'copy';
+    await layOutFolder({ folder, input, mode, store: env.store, signal });
+  }
   return {
-    installation: env.installation,
-    run,
-    step,
-    attempt,
-    key: identity(task),
+    ...identityOf({ task, attempt, env }),
     spec,
     image: task.image,
     command: (seen) => commandOf(task.executor, spec, input, seen),
@@ -151,6 +252,7 @@ function commandOf(
 async function execute(
   { report, mask, signal, leave, env, task }: Attempt,
   execution: Execution,
+  begun: AttemptRecord | boolean,
 ): Promise<{ end: ExecutionEnd; failure: FailureEvent | undefined }> {
   let failure: FailureEvent | undefined;
   const tail = tailEvents(path.join(execution.folder, contract.events), {
@@ -166,14 +268,18 @@ async function execute(
         { run: task.run, step: task.path, line: mask(line).slice(0, 200) },
         'the step wrote a line to its events file that is no event',
       ),
+    position: eventsPosition(execution.log),
   });
-  const executor = task.executor === 'docker' ? env.docker : env.process;
   try {
-    report.running();
-    const end = await executor.execute(execution, {
-      signal: AbortSignal.any([signal, leave]),
+    if (typeof begun === 'object') report.adopted(begun);
+    else report.running();
+    const end = await executorOf(task, env).execute(execution, {
+      signal,
+      leave,
+      takeUp: begun !== false,
       onDetail: (detail) => report.running(detail),
     });
+    if (end.reason === 'left') await tail.leave();
     // What the step said last may lie in the file still.
     await tail[Symbol.asyncDispose]();
     return { end, failure };
@@ -217,6 +323,14 @@ async function refuseFailedEnd(
         `Step \`${spec.name}\` wrote more than its ${formatBytes(spec.resources.disk)} of disk.`,
         { hint: `Raise \`resources.disk\` or write less. ${hint}`, fields: { logTail } },
       );
+    case 'stopped-outside':
+    case 'left':
+      throw new AttemptPreempted(
+        end.reason === 'left'
+          ? `The worker stops, and the process of step \`${spec.name}\` ended with it.`
+          : `Step \`${spec.name}\` was stopped from outside (exit code ${end.exitCode}).`,
+        { hint: 'Another attempt follows by itself.', fields: { exitCode: end.exitCode, logTail } },
+      );
     case 'exited':
       throw new StepFailed(
         failure
@@ -235,7 +349,7 @@ async function refuseFailedEnd(
 }
 
 /** What this execution is, whatever attempt it is: a label that tells one work from another. */
-const identity = ({ spec, image, input }: Attempt['task']): string =>
+const keyOf = ({ spec, image, input }: Attempt['task']): string =>
   createHash('sha256')
     .update(JSON.stringify([spec, image?.id ?? null, input]))
     .digest('hex');

@@ -16,7 +16,7 @@ import type { SecretMask } from './mask-secrets.js';
 import { maskedFailure, secretMask } from './mask-secrets.js';
 import { recordedOutcome } from './recorded-outcome.js';
 import { reportAttempt } from './report-attempt.js';
-import { runInExecutor } from './run-in-executor.js';
+import { releaseAttempt, runInExecutor } from './run-in-executor.js';
 import { runInWorker } from './run-in-worker.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -41,10 +41,14 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
     const forget = async () => {
       if (task.executor !== 'worker') await forgetStep(env.paths.attempt(task.run, task.path, attempt));
     };
+    const release = () => releaseAttempt({ task, attempt, env });
     let mask: SecretMask = (value) => value;
     try {
       const recorded = delivery > 1 ? await recordedOutcome(env, place) : undefined;
-      if (recorded) return recorded;
+      if (recorded) {
+        await release();
+        return recorded;
+      }
       mask = await secretMask(task.spec.secrets, env.secrets);
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
@@ -60,19 +64,23 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
         return output;
       });
       await report.completed(result, artifactEdges(task, result.output));
+      await release();
       await forget();
       return result;
     } catch (error) {
       const placed = fromFailureInfo(maskedFailure(toFailureInfo(placedError(error, place)), mask), error);
+      const superseded = await isSuperseded(env, task, { attempt, since });
       // The container goes on, and who takes it up next goes on with this attempt's row.
-      if (placed.code === 'ATTEMPT_HANDED_OVER') throw temporalFailure(placed, true);
-      if (signals.why() === 'given-up' || (await isSuperseded(env, task, { attempt, since }))) {
+      if (placed.code === 'ATTEMPT_HANDED_OVER' && !superseded) throw temporalFailure(placed, true);
+      if (signals.why() === 'given-up' || superseded) {
         // Temporal closed this attempt or the run: another attempt may be on its way, and takes the checkpoint over.
         await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
+        await release();
         throw new CancelledFailure('given up');
       }
       if (signals.why() === 'cancelled') {
         await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));
+        await release();
         await forget();
         throw new CancelledFailure('cancelled');
       }
@@ -85,6 +93,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       // What the run makes of it the workflow says.
       if (failure.code === 'ATTEMPT_LOST') await report.lost(toFailureInfo(failure));
       else await report.failed(last ? 'failed' : 'retrying', toFailureInfo(failure));
+      await release();
       if (last) await forget();
       throw temporalFailure(failure, last || task.attempt !== undefined);
     } finally {

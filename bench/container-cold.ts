@@ -46,7 +46,8 @@ export async function containerCold(rounds: number): Promise<void> {
       }; // prettier-ignore
       const since = Date.now();
       const time = await timed(async () => {
-        const { exitCode } = await executor.execute(execution, { signal });
+        const { exitCode } = await executor.execute(execution, { signal, takeUp: false });
+        await executor.release(execution);
         if (exitCode !== 0) throw new Error(`The step ended with ${exitCode}.`);
       });
       const bare = await timed(() => dockerRun());

@@ -3,7 +3,7 @@ import type { Pack } from 'tar-fs';
 import { DependenciesFailed, ImageBuildFailed } from '../../sdk/errors.js';
 import { reasonOf, statusOf } from './docker-errors.js';
 import { engineMessages } from './engine-progress.js';
-import type { ExecuteOptions } from './executor.js';
+import type { WorkOptions } from './executor.js';
 import { registryCredentials, registryOf } from './registry-credentials.js';
 
 export type ImageBuild = {
@@ -30,7 +30,7 @@ export type BuiltImage = { readonly id: string; readonly output: string };
 export async function buildImage(
   docker: Docker,
   { context, dockerfile, tag, labels = {}, args = {}, bases = [], subject, failure }: ImageBuild,
-  { signal, onDetail, env }: ExecuteOptions & { readonly env: NodeJS.ProcessEnv },
+  { signal, onDetail, env }: WorkOptions & { readonly env: NodeJS.ProcessEnv },
 ): Promise<BuiltImage> {
   let output = '';
   let id: string | undefined;

@@ -26,8 +26,8 @@ export const labelNames = {
   key: 'millrace.key',
 } as const;
 
-/** The engine's own copy of the output, for `docker logs`: bounded, since Millrace keeps the whole of it elsewhere. */
-const engineLog = { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } };
+/** The engine's own copy of the output, which Millrace reads: as much as may lie there while no worker does. */
+const engineLog = { Type: 'json-file', Config: { 'max-size': '32m', 'max-file': '2' } };
 /** The engine refuses less. */
 const leastMemory = 6 * 1024 * 1024;
 
@@ -47,8 +47,6 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
     User: `${owner.uid}:${owner.gid}`,
     Env: Object.entries(environment(request)).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(execution),
-    AttachStdout: true,
-    AttachStderr: true,
     HostConfig: {
       Mounts: mountsOf(request),
       Tmpfs: Object.fromEntries(['/tmp', ...image.volumes].map((target) => [target, scratch])),

@@ -8,7 +8,7 @@ import type { Pack } from 'tar-fs';
 import type { ResolvedImage } from '../../sdk/protocol/messages.js';
 import { buildImage } from './build-image.js';
 import { engineCall, enginePatience } from './engine-call.js';
-import type { ExecuteOptions } from './executor.js';
+import type { WorkOptions } from './executor.js';
 import { packagesLabel } from './image-facts.js';
 import { pipSettings } from './pip-settings.js';
 import type { Requirements } from './requirements.js';
@@ -30,7 +30,7 @@ export const derivedTag = (base: ResolvedImage, { digest }: Requirements): strin
 export async function deriveImage(
   docker: Docker,
   { base, requirements }: { readonly base: ResolvedImage; readonly requirements: Requirements },
-  options: ExecuteOptions & { readonly env: NodeJS.ProcessEnv },
+  options: WorkOptions & { readonly env: NodeJS.ProcessEnv },
 ): Promise<void> {
   options.onDetail?.(`installing ${requirementsFile} into ${base.reference}`);
   const look = { ...enginePatience, what: 'look at the image', signal: options.signal };

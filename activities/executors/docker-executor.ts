@@ -1,28 +1,26 @@
 import type Docker from 'dockerode';
-import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DefinitionInvalid, ImageNotFound, InfrastructureFailed } from '../../sdk/errors.js';
 import { contract } from '../../sdk/step-contract.js';
+import { endOfUnwatched } from './container-end.js';
 import { containerOwner, prepareFolder } from './container-folder.js';
+import { containerName } from './container-name.js';
 import { containerOptions, needsShell } from './container-options.js';
-import type { ContainerUsage } from './container-usage.js';
-import { sampleUsage } from './container-usage.js';
-import { demultiplex } from './demultiplex.js';
-import { diskUsage } from './disk-usage.js';
 import { connectDocker, dockerHost } from './docker-connection.js';
 import { engineError, statusOf, unavailableSentence } from './docker-errors.js';
 import type { EnginePatience } from './engine-call.js';
 import { engineCall, enginePatience } from './engine-call.js';
 import { createImageResolver } from './docker-images.js';
 import type { Execution, ExecutionEnd, Executor, ImageResolver } from './executor.js';
-import type { ExecutionLimits, LimitsOptions } from './execution-limits.js';
-import { watchLimits } from './execution-limits.js';
+import { noEnd } from './executor.js';
+import { findContainer } from './find-container.js';
+import { readRest } from './follow-output.js';
 import type { ImageFacts } from './image-facts.js';
 import { createImageFacts } from './image-facts.js';
-import type { OutputLog } from './output-log.js';
 import { openOutputLog } from './output-log.js';
-import { writeSecretFiles } from './secret-files.js';
+import { leftSecretValues, removeSecretFiles, writeSecretFiles } from './secret-files.js';
+import type { Grace, WatchedContainer } from './watch-container.js';
+import { usedDisk, watchContainer } from './watch-container.js';
 
 export type DockerExecutorOptions = {
   /** The engine. Default: the one the `docker` command would use. */
@@ -35,9 +33,7 @@ export type DockerExecutorOptions = {
   readonly grace?: Grace;
 };
 
-type Grace = Pick<LimitsOptions, 'graceMs' | 'unansweredMs'>;
-
-/** Runs each attempt in a fresh container, removed at its end. */
+/** Runs each attempt in a container of its own, which lives apart from the worker: another goes on with it when this one dies. */
 export function createDockerExecutor({
   env = process.env,
   docker = connectDocker(env),
@@ -47,14 +43,23 @@ export function createDockerExecutor({
   const host = dockerHost(env);
   const factsOf = createImageFacts(docker, patience);
   const resolver = createImageResolver({ docker, env, patience });
+  const engine = { docker, host, factsOf, patience, grace };
   return {
     kind: 'docker',
     resolve: (request, options) => resolver.resolve(request, options),
     unavailable: (options) => unavailable(docker, host, options?.signal),
-    execute: (execution, { signal }) =>
-      execute({ docker, host, factsOf, execution, signal, patience, grace }),
+    hasBegun: async (identity, { signal }) =>
+      (await findContainer(docker, identity, { host, patience, signal })) !== undefined,
+    execute: (execution, { signal, leave = never, takeUp = true }) =>
+      execute({ ...engine, execution, signal, leave, takeUp }),
+    async release(identity) {
+      await removeContainer(docker.getContainer(containerName(identity)), patience);
+      await removeSecretFiles(identity);
+    },
   };
 }
+
+const never = new AbortController().signal;
 
 async function unavailable(
   docker: Docker,
@@ -89,27 +94,61 @@ type Run = {
   readonly factsOf: (id: string, signal: AbortSignal) => Promise<ImageFacts>;
   readonly execution: Execution;
   readonly signal: AbortSignal;
+  readonly leave: AbortSignal;
+  readonly takeUp: boolean;
   readonly patience: EnginePatience;
   readonly grace: Grace;
 };
 
 async function execute(run: Run): Promise<ExecutionEnd> {
-  const { execution, signal } = run;
-  const log = await openOutputLog(execution.log, { secrets: execution.secrets.map(({ value }) => value) });
+  const { docker, execution, signal } = run;
+  const found = run.takeUp && !signal.aborted ? await findContainer(docker, execution, run) : undefined;
+  const secrets = execution.secrets.map(({ value }) => value);
+  const log = await openOutputLog(execution.log, {
+    // What it was given at its start may have been replaced since.
+    secrets: found ? [...secrets, ...(await leftSecretValues(execution))] : secrets,
+    createdAt: found?.createdAt,
+  });
+  let end: ExecutionEnd | undefined;
   try {
-    if (signal.aborted) return notStarted('cancelled');
-    return await runContainer(run, log);
+    if (signal.aborted) return (end = noEnd('cancelled'));
+    const watched = { ...run, log, ranMs: 0 };
+    end = found ? await goOn({ ...watched, ...found }) : await runContainer(watched);
+    return end;
   } catch (error) {
-    if (signal.aborted) return notStarted('cancelled');
+    if (signal.aborted) return (end = noEnd('cancelled'));
     throw error;
   } finally {
-    await log.close();
+    await log.close({ unended: end?.reason === 'left' ? 'drop' : 'keep' });
   }
 }
 
-async function runContainer(run: Run, log: OutputLog): Promise<ExecutionEnd> {
-  const { docker, host, execution, signal, patience, grace } = run;
-  const what = (tried: string) => ({ what: `Docker could not ${tried}`, host });
+type NewRun = Run & Omit<WatchedContainer, 'container'>;
+
+/** Follows a container that another worker started, or takes its end. */
+async function goOn(
+  run: NewRun & NonNullable<Awaited<ReturnType<typeof findContainer>>>,
+): Promise<ExecutionEnd> {
+  const { container, state, execution, log } = run;
+  const packages = await imageOf(run).then(
+    (image) => image.packages,
+    () => undefined,
+  );
+  const startedMs = Date.parse(state.StartedAt);
+  if (state.Running) return { ...(await watch({ ...run, ranMs: Date.now() - startedMs })), packages };
+  const reason = endOfUnwatched(state, execution.spec.timeoutMs);
+  await readRest({ container, log, patience: run.patience }, run.signal);
+  const full = (await usedDisk(execution, log)) > execution.spec.resources.disk;
+  return {
+    ...noEnd(full ? 'disk-limit' : reason),
+    exitCode: state.ExitCode,
+    durationMs: Math.max(0, Date.parse(state.FinishedAt) - startedMs),
+    packages,
+  };
+}
+
+async function runContainer(run: NewRun): Promise<ExecutionEnd> {
+  const { execution } = run;
   const owner = containerOwner();
   // Before anything that would have to be undone.
   const image = await imageOf(run);
@@ -120,35 +159,73 @@ async function runContainer(run: Run, log: OutputLog): Promise<ExecutionEnd> {
     }),
     prepareFolder(execution, owner),
   ]);
+  let container: Docker.Container | undefined;
   try {
-    const options = containerOptions({
+    container = await createContainer(run, {
       execution,
       image,
       owner,
       helper: execution.helper,
       secrets: secrets?.folder,
     });
-    const container = await engineCall((abortSignal) => docker.createContainer({ ...options, abortSignal }), {
-      ...patience,
-      what: 'create the container',
-      signal,
-    }).catch((error: unknown) => {
-      throw engineError(error, what('create the container'));
-    });
-    try {
-      const end = await runToEnd({ container, execution, log, signal, patience, grace });
-      return { ...end, packages: image.packages };
-    } catch (error) {
-      throw engineError(error, what('run the container'));
-    } finally {
-      await removeContainer(container, patience);
-    }
-  } finally {
+    await start(container, run);
+  } catch (error) {
+    if (container) await removeContainer(container, run.patience);
     await secrets?.remove();
+    throw error;
+  }
+  return { ...(await watch({ ...run, container })), packages: image.packages };
+}
+
+async function start(container: Docker.Container, run: NewRun): Promise<void> {
+  try {
+    if (needsShell(run.execution)) await requireShell(container, run);
+    run.signal.throwIfAborted();
+    await ask(run, 'start the container', (abortSignal) => container.start({ abortSignal }));
+  } catch (error) {
+    run.signal.throwIfAborted();
+    throw engineError(error, { what: 'Docker could not run the container', host: run.host });
   }
 }
 
-async function imageOf({ execution: { image }, factsOf, host, signal }: Run): Promise<ImageFacts> {
+const watch = (run: NewRun & WatchedContainer): Promise<ExecutionEnd> =>
+  watchContainer(run).catch((error: unknown) => {
+    throw engineError(error, { what: 'Docker could not run the container', host: run.host });
+  });
+
+async function createContainer(
+  run: NewRun,
+  request: Parameters<typeof containerOptions>[0],
+): Promise<Docker.Container> {
+  const { docker, execution, host, patience } = run;
+  const name = containerName(execution);
+  const options = { name, ...containerOptions(request) };
+  const create = () =>
+    ask(run, 'create the container', (abortSignal) => docker.createContainer({ ...options, abortSignal }));
+  try {
+    return await create().catch(async (error: unknown) => {
+      if (statusOf(error) !== 409) throw error;
+      // Of an earlier life of this attempt, or never started.
+      await removeContainer(docker.getContainer(name), patience);
+      return create();
+    });
+  } catch (error) {
+    throw engineError(error, { what: 'Docker could not create the container', host });
+  }
+}
+
+const ask = <T>(
+  { patience, signal }: Run,
+  what: string,
+  call: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> => engineCall(call, { ...patience, what, signal });
+
+async function imageOf({
+  execution: { image },
+  factsOf,
+  host,
+  signal,
+}: Pick<Run, 'execution' | 'factsOf' | 'host' | 'signal'>): Promise<ImageFacts> {
   if (!image) throw new InfrastructureFailed('A step without an image came to the Docker executor.');
   try {
     return await factsOf(image.id, signal);
@@ -163,77 +240,15 @@ async function imageOf({ execution: { image }, factsOf, host, signal }: Run): Pr
   }
 }
 
-type Started = Pick<Run, 'execution' | 'signal' | 'patience' | 'grace'> & {
-  readonly container: Docker.Container;
-  readonly log: OutputLog;
-};
-
-async function runToEnd(started: Started): Promise<ExecutionEnd> {
-  const { container, execution, log, signal, patience } = started;
-  const ask = <T>(what: string, call: (abortSignal: AbortSignal) => Promise<T>): Promise<T> =>
-    engineCall(call, { ...patience, what, signal });
-  if (needsShell(execution))
-    await ask('look for /bin/sh', (abortSignal) => requireShell(container, execution, abortSignal));
-  const attached = await ask('attach to the container', (abortSignal) =>
-    container.attach({ stream: true, stdout: true, stderr: true, abortSignal }),
-  );
-  const drained = pipeline(attached, demultiplex(log.sinks));
-  // Awaited below, and not lost where starting fails first.
-  drained.catch(() => undefined);
-  if (signal.aborted) return notStarted('cancelled');
-  const from = performance.now();
-  await ask('start the container', (abortSignal) => container.start({ abortSignal }));
-  const usage = sampleUsage(container);
-  const limits = limitsOf(started);
-  const waiting = new AbortController();
-  try {
-    const waited = container.wait({ abortSignal: waiting.signal }) as Promise<{
-      readonly StatusCode: number;
-    }>;
-    // Aborted below, where nobody waits any more.
-    waited.catch(() => undefined);
-    // Rejects where the log cannot be written: nothing would be known of a program that goes on.
-    const ended = await Promise.race([waited, drained.then(() => waited), limits.unanswered]);
-    if (!ended)
-      return {
-        ...notStarted(limits.reason() ?? 'cancelled'),
-        durationMs: Math.round(performance.now() - from),
-      };
-    const { StatusCode: exitCode } = ended;
-    const durationMs = Math.round(performance.now() - from);
-    await Promise.race([drained, pause(drainWithinMs, undefined, { ref: false })]);
-    const outOfMemory = exitCode !== 0 && (await wasOutOfMemory(container, patience));
-    return await endOf({ execution, limits, usage, exitCode, outOfMemory, durationMs });
-  } finally {
-    waiting.abort();
-    usage.stop();
-    await limits.close();
-  }
-}
-
-/** Asked also of a program that ended because it was cancelled. */
-async function wasOutOfMemory(container: Docker.Container, patience: EnginePatience): Promise<boolean> {
-  const { State } = await engineCall((abortSignal) => container.inspect({ abortSignal }), {
-    ...patience,
-    what: 'tell how the container ended',
-    signal: new AbortController().signal,
-  });
-  return State.OOMKilled;
-}
-
-/** The engine keeps the stream open a moment after the program's end. */
-const drainWithinMs = 5_000;
-
 /** Looked at beforehand, since a program that cannot be started only shows by its exit code. */
-async function requireShell(
-  container: Docker.Container,
-  { image }: Execution,
-  abortSignal: AbortSignal,
-): Promise<void> {
+async function requireShell(container: Docker.Container, run: NewRun): Promise<void> {
+  const { image } = run.execution;
   try {
-    const answer = await container.infoArchive({ path: '/bin/sh', abortSignal });
-    // An answer that is not read keeps its connection open.
-    answer.resume();
+    await ask(run, 'look for /bin/sh', async (abortSignal) => {
+      const answer = await container.infoArchive({ path: '/bin/sh', abortSignal });
+      // An answer that is not read keeps its connection open.
+      answer.resume();
+    });
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
     throw new DefinitionInvalid(`Image \`${image?.reference}\` has no /bin/sh.`, {
@@ -242,61 +257,6 @@ async function requireShell(
     });
   }
 }
-
-function limitsOf({ container, execution, log, signal, patience, grace }: Started): ExecutionLimits {
-  const { folder, spec } = execution;
-  const given = new Set([contract.inputs, contract.secrets].map((name) => path.join(folder, name)));
-  return watchLimits({
-    timeoutMs: spec.timeoutMs,
-    disk: spec.resources.disk,
-    // The root is read-only and /tmp lies in memory: the folder is all that is written to disk.
-    usage: async () => log.size() + (await diskUsage(folder, given)),
-    send: async (name) => {
-      // It may have ended by itself.
-      await container
-        .kill({ signal: name, abortSignal: AbortSignal.timeout(patience.removeMs) })
-        .catch(() => undefined);
-    },
-    signal,
-    ...grace,
-  });
-}
-
-async function endOf({
-  execution,
-  limits,
-  usage,
-  exitCode,
-  outOfMemory,
-  durationMs,
-}: {
-  readonly execution: Execution;
-  readonly limits: ExecutionLimits;
-  readonly usage: ContainerUsage;
-  readonly exitCode: number;
-  readonly outOfMemory: boolean;
-  readonly durationMs: number;
-}): Promise<ExecutionEnd> {
-  await limits.close();
-  const sampled = usage.peakMemoryBytes();
-  return {
-    reason: limits.reason() ?? (outOfMemory ? 'out-of-memory' : 'exited'),
-    exitCode,
-    durationMs,
-    cpuSeconds: usage.cpuSeconds(),
-    peakMemoryBytes: outOfMemory ? Math.max(sampled ?? 0, execution.spec.resources.memory) : sampled,
-    packages: undefined,
-  };
-}
-
-const notStarted = (reason: ExecutionEnd['reason']): ExecutionEnd => ({
-  reason,
-  exitCode: undefined,
-  durationMs: 0,
-  cpuSeconds: undefined,
-  peakMemoryBytes: undefined,
-  packages: undefined,
-});
 
 /** Where the engine does not answer any more the sweep removes what is left. */
 async function removeContainer(container: Docker.Container, { removeMs }: EnginePatience): Promise<void> {

@@ -11,7 +11,7 @@ import { dockerHost } from './docker-connection.js';
 import { engineError, statusOf } from './docker-errors.js';
 import type { EnginePatience } from './engine-call.js';
 import { engineCall } from './engine-call.js';
-import type { ExecuteOptions, ImageRequest, ImageResolver } from './executor.js';
+import type { WorkOptions, ImageRequest, ImageResolver } from './executor.js';
 import { pullImage } from './pull-image.js';
 import { readRequirements } from './requirements.js';
 import { createSharedWork } from './shared-work.js';
@@ -31,8 +31,8 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
   /** The image of that name, made first where it is not there. */
   async function ensure(
     reference: string,
-    make: (options: ExecuteOptions) => Promise<void>,
-    options: ExecuteOptions,
+    make: (options: WorkOptions) => Promise<void>,
+    options: WorkOptions,
   ): Promise<ResolvedImage> {
     const look = () =>
       engineCall(() => inspect(docker, reference), {
@@ -48,9 +48,9 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
     throw new InfrastructureFailed(`Image \`${reference}\` was made, but the engine does not know it.`);
   }
 
-  const withEnv = (options: ExecuteOptions) => ({ ...options, env });
+  const withEnv = (options: WorkOptions) => ({ ...options, env });
 
-  async function base({ image, context }: ImageRequest, options: ExecuteOptions): Promise<ResolvedImage> {
+  async function base({ image, context }: ImageRequest, options: WorkOptions): Promise<ResolvedImage> {
     if (image.kind === 'build') return build(image, context, options);
     const { reference } = image;
     return ensure(reference, (shared) => pullImage(docker, reference, withEnv(shared)), options);
@@ -59,7 +59,7 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
   async function build(
     { context: name, dockerfile }: Extract<ImageSpec, { kind: 'build' }>,
     folder: string | undefined,
-    options: ExecuteOptions,
+    options: WorkOptions,
   ): Promise<ResolvedImage> {
     const subject = `image ${name}`;
     const text = folder && (await readFile(path.join(folder, dockerfile), 'utf8').catch(() => undefined));
@@ -70,7 +70,7 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
     }
     const context = await readBuildContext(folder, dockerfile);
     const tag = `millrace/built:${context.digest.slice(0, 32)}`;
-    const make = async (shared: ExecuteOptions) => {
+    const make = async (shared: WorkOptions) => {
       const request = { context: context.tar(), dockerfile, tag, bases: basesOf(text), subject } as const;
       await buildImage(docker, { ...request, failure: 'image' }, withEnv(shared));
     };
@@ -83,7 +83,7 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
         const found = await base(request, options);
         const requirements = request.requirements && (await readRequirements(request.requirements));
         if (!requirements) return found;
-        const derive = (shared: ExecuteOptions) =>
+        const derive = (shared: WorkOptions) =>
           deriveImage(docker, { base: found, requirements }, withEnv(shared));
         return await ensure(derivedTag(found, requirements), derive, options);
       } catch (error) {

@@ -1,6 +1,6 @@
 import type { ExecutionEnd } from './executor.js';
 
-export type StopReason = Exclude<ExecutionEnd['reason'], 'exited'>;
+export type StopReason = Exclude<ExecutionEnd['reason'], 'exited' | 'stopped-outside' | 'left'>;
 
 /** Watches over one program and stops it when it may not go on. The first reason counts. */
 export type ExecutionLimits = {

@@ -41,8 +41,12 @@ export type SeenPaths = {
 };
 
 export type ExecutionEnd = {
-  /** Why it ended. `exited` also covers a non-zero code. `cancelled`: the signal aborted. */
-  readonly reason: 'exited' | 'out-of-memory' | 'timeout' | 'disk-limit' | 'cancelled';
+  /**
+   * Why it ended. `exited` also covers a non-zero code. `cancelled`: the signal aborted. `stopped-outside`: SIGTERM or SIGKILL by
+   * somebody else. `left`: it was to be left; a container goes on, a process was stopped.
+   */
+  readonly reason:
+    'exited' | 'out-of-memory' | 'timeout' | 'disk-limit' | 'cancelled' | 'stopped-outside' | 'left';
   readonly exitCode: number | undefined;
   /** Time from start to end of the program, ms. */
   readonly durationMs: number;
@@ -51,6 +55,16 @@ export type ExecutionEnd = {
   /** `name==version` of the packages its requirements resolved to. */
   readonly packages: readonly string[] | undefined;
 };
+
+/** An end of which no more is known. */
+export const noEnd = (reason: ExecutionEnd['reason']): ExecutionEnd => ({
+  reason,
+  exitCode: undefined,
+  durationMs: 0,
+  cpuSeconds: undefined,
+  peakMemoryBytes: undefined,
+  packages: undefined,
+});
 
 export type ImageRequest = {
   readonly image: ImageSpec;
@@ -66,15 +80,31 @@ export interface Executor {
   /** Undefined when it can run steps here; else one sentence saying why not and what to do. */
   unavailable(options?: { readonly signal?: AbortSignal }): Promise<string | undefined>;
   /**
+   * Whether this attempt's program was started here and can be taken up by `execute`, running or ended. A process cannot: it ends
+   * with its worker.
+   * @throws DockerUnavailable, InfrastructureFailed
+   */
+  hasBegun(identity: ExecutionIdentity, options: { readonly signal: AbortSignal }): Promise<boolean>;
+  /**
    * Runs the program to its end and returns how it ended; throws only when the executor itself fails. On abort the program
-   * is stopped (SIGTERM, then SIGKILL after 10 s) before it returns. Nothing of it is left behind.
-   * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed; DefinitionInvalid for secrets that cannot
-   * be given as the step asks
+   * is stopped (SIGTERM, then SIGKILL after 10 s) before it returns. A container stays until `release`, so that its end can be
+   * taken once more by another worker when this one dies before it was recorded.
+   * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed; AttemptLost when nobody can say how it
+   * ended; DefinitionInvalid for secrets that cannot be given as the step asks
    */
   execute(execution: Execution, options: ExecuteOptions): Promise<ExecutionEnd>;
+  /** Removes what is left of an attempt: its container, running or not, and its files of secrets. Never throws: a sweep follows. */
+  release(identity: ExecutionIdentity): Promise<void>;
 }
 
-export type ExecuteOptions = {
+export type ExecuteOptions = WorkOptions & {
+  /** Ends the watch without stopping a container; a process is stopped. Once a program is started only. */
+  readonly leave?: AbortSignal;
+  /** Whether a program of this attempt that is there is followed; else it is removed, as one of an earlier life. Default: true. */
+  readonly takeUp?: boolean;
+};
+
+export type WorkOptions = {
   readonly signal: AbortSignal;
   /** Called with words such as `pulling 40 %`, and with none when that is over. */
   readonly onDetail?: (detail: string) => void;
@@ -86,7 +116,7 @@ export interface ImageResolver {
    * The image's id: there already, pulled with the user's credentials, derived or built.
    * @throws ImageNotFound, ImageBuildFailed, DependenciesFailed, DockerUnavailable
    */
-  resolve(request: ImageRequest, options: ExecuteOptions): Promise<ResolvedImage>;
+  resolve(request: ImageRequest, options: WorkOptions): Promise<ResolvedImage>;
 }
 
 export type InterpreterRequest = {
@@ -113,5 +143,5 @@ export interface InterpreterResolver {
    * @returns undefined when packages would have to be installed first, and may not
    * @throws DependenciesFailed
    */
-  interpreter(request: InterpreterRequest, options: ExecuteOptions): Promise<HostInterpreter | undefined>;
+  interpreter(request: InterpreterRequest, options: WorkOptions): Promise<HostInterpreter | undefined>;
 }

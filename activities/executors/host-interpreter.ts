@@ -2,13 +2,13 @@ import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { digestOf } from '../../store/hash-file.js';
 import { hashFile } from '../../store/hash-file.js';
-import type { ExecuteOptions, HostInterpreter, InterpreterRequest } from './executor.js';
+import type { WorkOptions, HostInterpreter, InterpreterRequest } from './executor.js';
 import { findProgram } from './find-program.js';
 import type { PythonEnvironment } from './python-environment.js';
 import { lacksPythonEnvironment, pythonEnvironment, pythonIdentity } from './python-environment.js';
 import type { SharedWork } from './shared-work.js';
 
-export type HostInterpreterOptions = ExecuteOptions & {
+export type HostInterpreterOptions = WorkOptions & {
   /** The worker's environment: its PATH is where programs are looked for. */
   readonly env: NodeJS.ProcessEnv;
   readonly share: SharedWork<PythonEnvironment>;

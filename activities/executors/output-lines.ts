@@ -4,29 +4,40 @@ import type { Mask } from './secret-mask.js';
 /** Longer lines are cut into several. */
 const longestLine = 64 * 1024;
 
+/** A line of output, with the time of the piece that it begins in. */
+export type OutputLine = { readonly time: string; readonly text: string };
+
 /** Turns the bytes one stream of a program prints into lines, masked. */
 export type OutputLines = {
-  write(chunk: Buffer): readonly string[];
+  /** @param time when the piece was printed */
+  write(chunk: Buffer, time: string): readonly OutputLine[];
   /** The last line, where it had no end. */
-  end(): readonly string[];
+  end(): readonly OutputLine[];
 };
 
 /** A lone carriage return ends a line too: progress bars are shown while they move. Bytes that are no UTF-8 become U+FFFD. */
 export function createOutputLines(mask: Mask): OutputLines {
   const decoder = new StringDecoder('utf8');
   let pending = '';
-  const take = (text: string): string[] => {
+  /** Of what is pending or held back. */
+  let since: string | undefined;
+  const take = (text: string, time: string): readonly OutputLine[] => {
     const { lines, rest } = splitLines(pending + mask.write(text));
     pending = rest;
-    return lines;
+    const timed = lines.map((line, index) => ({ time: index === 0 ? (since ?? time) : time, text: line }));
+    const begun = lines.length === 0 ? (since ?? time) : time;
+    since = rest !== '' || mask.holds() ? begun : undefined;
+    return timed;
   };
   return {
-    write: (chunk) => take(decoder.write(chunk)),
+    write: (chunk, time) => take(decoder.write(chunk), time),
     end() {
-      const lines = take(decoder.end());
-      const last = (pending + mask.end()).replace(/\r$/, '');
+      const time = since ?? new Date().toISOString();
+      const { lines, rest } = splitLines(pending + mask.write(decoder.end()) + mask.end());
+      const last = rest.replace(/\r$/, '');
       pending = '';
-      return last === '' ? lines : [...lines, ...cut(last)];
+      since = undefined;
+      return [...lines, ...(last === '' ? [] : cut(last))].map((text) => ({ time, text }));
     },
   };
 }

@@ -38,7 +38,10 @@ export async function makeOwnedFolder(
   }
 }
 
-export type LeftFolder = Pick<Owner, 'run' | 'step' | 'attempt'> & { remove(): Promise<void> };
+export type LeftFolder = Pick<Owner, 'run' | 'step' | 'attempt'> & {
+  readonly root: string;
+  remove(): Promise<void>;
+};
 
 /** Folders with that prefix that belong to an installation. One that does not say whose it is is being made just now. */
 export async function ownedFolders(prefix: string, installation: string): Promise<readonly LeftFolder[]> {
@@ -52,7 +55,7 @@ export async function ownedFolders(prefix: string, installation: string): Promis
         const owner = await ownerOf(root);
         if (owner?.installation !== installation) return [];
         const { run, step, attempt } = owner;
-        return [{ run, step, attempt, remove: () => removeTree(root) }];
+        return [{ run, step, attempt, root, remove: () => removeTree(root) }];
       }),
   );
   return found.flat();

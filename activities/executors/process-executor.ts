@@ -8,7 +8,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { contract } from '../../sdk/step-contract.js';
 import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
-import type { Execution, ExecutionEnd, ExecuteOptions, Executor, InterpreterResolver } from './executor.js';
+import type {
+  Execution,
+  ExecutionEnd,
+  ExecuteOptions,
+  Executor,
+  InterpreterResolver,
+  WorkOptions,
+} from './executor.js';
+import { noEnd } from './executor.js';
 import type { ExecutionLimits } from './execution-limits.js';
 import { watchLimits } from './execution-limits.js';
 import { findProgram } from './find-program.js';
@@ -43,7 +51,9 @@ export function createProcessExecutor({ env = process.env }: ProcessExecutorOpti
           ? 'Steps run as processes on Linux and macOS only: run them in Docker, or the worker under WSL.'
           : undefined,
       ),
+    hasBegun: () => Promise.resolve(false),
     execute: (execution, options) => execute({ execution, env, share }, options),
+    release: () => Promise.resolve(),
     interpreter: (request, options) => hostInterpreter(request, { ...options, env, share }),
   };
 }
@@ -54,7 +64,14 @@ type Run = {
   readonly share: SharedWork<PythonEnvironment>;
 };
 
-async function execute({ execution, env, share }: Run, options: ExecuteOptions): Promise<ExecutionEnd> {
+/** A process ends with its worker's pipes: one that is to be left is stopped. */
+async function execute(run: Run, { leave, ...given }: ExecuteOptions): Promise<ExecutionEnd> {
+  const signal = leave ? AbortSignal.any([given.signal, leave]) : given.signal;
+  const end = await runToEnd(run, { ...given, signal });
+  return end.reason === 'cancelled' && !given.signal.aborted ? { ...end, reason: 'left' } : end;
+}
+
+async function runToEnd({ execution, env, share }: Run, options: WorkOptions): Promise<ExecutionEnd> {
   const { folder, source, secrets } = execution;
   const log = await openOutputLog(execution.log, { secrets: secrets.map(({ value }) => value) });
   const secretsFolder = path.join(folder, contract.secrets);
@@ -63,7 +80,7 @@ async function execute({ execution, env, share }: Run, options: ExecuteOptions):
   try {
     temporary = await makeTemporaryFolder(execution);
     files = await writeSecretFiles(execution, { exports: false });
-    if (options.signal.aborted) return ended({ reason: 'cancelled' });
+    if (options.signal.aborted) return noEnd('cancelled');
     await layOut(folder);
     if (files) {
       await rm(secretsFolder, { recursive: true, force: true });
@@ -84,7 +101,7 @@ async function execute({ execution, env, share }: Run, options: ExecuteOptions):
     });
     return { ...end, packages: python?.packages };
   } catch (error) {
-    if (options.signal.aborted) return ended({ reason: 'cancelled' });
+    if (options.signal.aborted) return noEnd('cancelled');
     throw error;
   } finally {
     await log.close();
@@ -173,13 +190,13 @@ async function runProgram(run: Program): Promise<ExecutionEnd> {
     await endProcesses(pid, execution);
     await Promise.race([drained, pause(drainWithinMs, undefined, { ref: false })]);
     await limits.close();
-    return ended({
-      reason: limits.reason() ?? 'exited',
+    return {
+      ...noEnd(limits.reason() ?? (exit.killed ? 'stopped-outside' : 'exited')),
       exitCode: exit.code,
       durationMs,
       cpuSeconds: watch.cpuSeconds(),
       peakMemoryBytes: watch.peakMemoryBytes(),
-    });
+    };
   } finally {
     watch.stop();
     await limits.close();
@@ -215,7 +232,12 @@ function signalGroup(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-type Exit = { readonly code: number; readonly error?: NodeJS.ErrnoException };
+type Exit = {
+  readonly code: number;
+  /** By SIGTERM or SIGKILL. */
+  readonly killed?: boolean;
+  readonly error?: NodeJS.ErrnoException;
+};
 
 /** Exit code as a shell gives it: 128 and the signal's number where one ended it, 127 for a program that is not there. */
 function exitOf(child: ChildProcess): Promise<Exit> {
@@ -223,20 +245,16 @@ function exitOf(child: ChildProcess): Promise<Exit> {
     child.once('error', (error: NodeJS.ErrnoException) =>
       resolve({ code: error.code === 'ENOENT' ? 127 : 126, error }),
     );
-    child.once('exit', (code, name) => resolve({ code: code ?? 128 + (name ? constants.signals[name] : 0) }));
+    child.once('exit', (code, name) =>
+      resolve({
+        code: code ?? 128 + (name ? constants.signals[name] : 0),
+        killed: name === 'SIGTERM' || name === 'SIGKILL',
+      }),
+    );
   });
 }
 
-function refused({ code, error }: Exit, log: OutputLog): ExecutionEnd {
-  log.note(`millrace: the program could not be started: ${error?.message}`);
-  return ended({ reason: 'exited', exitCode: code });
+async function refused({ code, error }: Exit, log: OutputLog): Promise<ExecutionEnd> {
+  await log.note(`millrace: the program could not be started: ${error?.message}`);
+  return { ...noEnd('exited'), exitCode: code };
 }
-
-const ended = (known: Partial<ExecutionEnd> & Pick<ExecutionEnd, 'reason'>): ExecutionEnd => ({
-  exitCode: undefined,
-  durationMs: 0,
-  cpuSeconds: undefined,
-  peakMemoryBytes: undefined,
-  packages: undefined,
-  ...known,
-});

@@ -3,7 +3,7 @@ import { ImageNotFound } from '../../sdk/errors.js';
 import { reasonOf, statusOf } from './docker-errors.js';
 import type { EngineMessage } from './engine-progress.js';
 import { engineMessages } from './engine-progress.js';
-import type { ExecuteOptions } from './executor.js';
+import type { WorkOptions } from './executor.js';
 import { registryCredentials, registryOf } from './registry-credentials.js';
 
 /**
@@ -13,7 +13,7 @@ import { registryCredentials, registryOf } from './registry-credentials.js';
 export async function pullImage(
   docker: Docker,
   reference: string,
-  { signal, onDetail, env }: ExecuteOptions & { readonly env: NodeJS.ProcessEnv },
+  { signal, onDetail, env }: WorkOptions & { readonly env: NodeJS.ProcessEnv },
 ): Promise<void> {
   const registry = registryOf(reference);
   const authconfig = await registryCredentials(registry, { env, signal });

@@ -4,7 +4,7 @@ import { mkdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promi
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { DependenciesFailed } from '../../sdk/errors.js';
-import type { ExecuteOptions } from './executor.js';
+import type { WorkOptions } from './executor.js';
 import { withFileLock } from './file-lock.js';
 import { findProgram } from './find-program.js';
 import { readRequirements, requirementsFile } from './requirements.js';
@@ -17,7 +17,7 @@ export type PythonEnvironment = {
   readonly packages: readonly string[];
 };
 
-export type PythonEnvironmentOptions = ExecuteOptions & {
+export type PythonEnvironmentOptions = WorkOptions & {
   /** The worker's environment: its PATH gives the interpreter, pip's settings and proxies hold. */
   readonly env: NodeJS.ProcessEnv;
   readonly share: SharedWork<PythonEnvironment>;
@@ -98,7 +98,7 @@ async function published(link: string): Promise<PythonEnvironment | undefined> {
   }
 }
 
-type Build = Required<ExecuteOptions> & {
+type Build = Required<WorkOptions> & {
   readonly link: string;
   readonly python: string;
   readonly source: string;

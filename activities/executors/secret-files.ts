@@ -1,14 +1,16 @@
-import { chown, writeFile } from 'node:fs/promises';
+import { chown, readdir, readFile, writeFile } from 'node:fs/promises';
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DefinitionInvalid } from '../../sdk/errors.js';
-import type { Execution } from './executor.js';
+import type { Execution, ExecutionIdentity } from './executor.js';
 import type { OwnedFolder } from './owned-folder.js';
-import { makeOwnedFolder } from './owned-folder.js';
+import { makeOwnedFolder, ownedFolders } from './owned-folder.js';
 
 /** Files of one attempt's secrets, on tmpfs where the host has one: the folder holds a file per secret, named after it. */
 export type SecretFiles = OwnedFolder;
+
+const valuesFolder = 'values';
 
 /** In the folder of secrets: shell text that exports those asked for as environment. */
 export const exportsFile = '.environment.sh';
@@ -29,7 +31,7 @@ export async function writeSecretFiles(
   if (secrets.length === 0) return undefined;
   for (const secret of secrets) checkSecretName(secret);
   const prefix = path.join(secretsRoot(), secretsPrefix(identity.installation));
-  const owned = await makeOwnedFolder(identity, { prefix, name: 'values' });
+  const owned = await makeOwnedFolder(identity, { prefix, name: valuesFolder });
   const { folder } = owned;
   const files = [
     ...secrets.map(({ name, value }) => ({ name, value })),
@@ -48,6 +50,27 @@ export async function writeSecretFiles(
   }
   return owned;
 }
+
+/** Values in files that another worker wrote for this attempt. */
+export async function leftSecretValues(identity: ExecutionIdentity): Promise<readonly string[]> {
+  const folders = (await filesOf(identity)).map(({ root }) => path.join(root, valuesFolder));
+  const values = folders.map(async (folder) => {
+    const names = (await readdir(folder).catch(() => [])).filter((name) => name !== exportsFile);
+    return Promise.all(names.map((name) => readFile(path.join(folder, name), 'utf8').catch(() => '')));
+  });
+  return (await Promise.all(values)).flat(2);
+}
+
+/** Removes all that were written for this attempt, whoever did. */
+export async function removeSecretFiles(identity: ExecutionIdentity): Promise<void> {
+  await Promise.all((await filesOf(identity)).map(({ remove }) => remove()));
+}
+
+const filesOf = async ({ installation, ...identity }: ExecutionIdentity) =>
+  (await ownedFolders(path.join(secretsRoot(), secretsPrefix(installation)), installation)).filter(
+    ({ run, step, attempt }) =>
+      run === identity.run && step === identity.step && attempt === identity.attempt,
+  );
 
 export type Owner = { readonly uid: number; readonly gid: number };
 

@@ -4,6 +4,8 @@ export type Mask = {
   write(text: string): string;
   /** What was held back, once nothing follows. */
   end(): string;
+  /** Whether something is held back. */
+  holds(): boolean;
 };
 
 const replacement = '***';
@@ -13,7 +15,7 @@ const shortestLine = 8;
 /** Masks each value wherever it stands, whole, as JSON escapes it, and line by line. */
 export function createMask(values: readonly string[]): Mask {
   const patterns = [...new Set(values.flatMap(formsOf))].sort((a, b) => b.length - a.length);
-  if (patterns.length === 0) return { write: (text) => text, end: () => '' };
+  if (patterns.length === 0) return { write: (text) => text, end: () => '', holds: () => false };
   const anyPattern = new RegExp(patterns.map(escapeRegExp).join('|'), 'g');
   let held = '';
   return {
@@ -37,6 +39,7 @@ export function createMask(values: readonly string[]): Mask {
       held = '';
       return rest;
     },
+    holds: () => held !== '',
   };
 }
 

@@ -1,13 +1,13 @@
-import type { ExecuteOptions } from './executor.js';
+import type { WorkOptions } from './executor.js';
 
 /** Does each piece of work once for all who ask while it goes on. It is aborted only when all of them have left. */
-export type SharedWork<T> = (key: string, work: Work<T>, options: ExecuteOptions) => Promise<T>;
-export type Work<T> = (options: Required<ExecuteOptions>) => Promise<T>;
+export type SharedWork<T> = (key: string, work: Work<T>, options: WorkOptions) => Promise<T>;
+export type Work<T> = (options: Required<WorkOptions>) => Promise<T>;
 
 type Going<T> = {
   readonly result: Promise<T>;
   readonly controller: AbortController;
-  readonly listeners: Set<ExecuteOptions>;
+  readonly listeners: Set<WorkOptions>;
 };
 
 export function createSharedWork<T>(): SharedWork<T> {
@@ -36,7 +36,7 @@ export function createSharedWork<T>(): SharedWork<T> {
 
 function begin<T>(going: Map<string, Going<T>>, key: string, work: Work<T>): Going<T> {
   const controller = new AbortController();
-  const listeners = new Set<ExecuteOptions>();
+  const listeners = new Set<WorkOptions>();
   const onDetail = (detail: string) => {
     for (const listener of listeners) listener.onDetail?.(detail);
   };

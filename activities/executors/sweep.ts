@@ -129,7 +129,11 @@ async function leftFolders(installation: string): Promise<readonly Leftover[]> {
     'temporary files': temporaryPrefix(),
   };
   const found = Object.entries(prefixes).map(async ([what, prefix]) =>
-    (await ownedFolders(prefix, installation)).map(({ remove, ...owner }) => ({ owner, what, remove })),
+    (await ownedFolders(prefix, installation)).map(({ run, step, attempt, remove }) => ({
+      owner: { run, step, attempt },
+      what,
+      remove,
+    })),
   );
   return (await Promise.all(found)).flat();
 }

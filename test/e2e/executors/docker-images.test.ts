@@ -4,7 +4,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { connectDocker } from '../../../activities/executors/docker-connection.js';
 import { createDockerExecutor } from '../../../activities/executors/docker-executor.js';
-import type { ExecuteOptions, ImageRequest } from '../../../activities/executors/executor.js';
+import type { WorkOptions, ImageRequest } from '../../../activities/executors/executor.js';
 import { describeWith } from '../../support/describe-with.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -33,7 +33,7 @@ describeWith({ docker: true }, 'images for the Docker executor', () => {
   const docker = connectDocker();
   const executor = createDockerExecutor({ docker });
   const details: string[] = [];
-  const options: ExecuteOptions = {
+  const options: WorkOptions = {
     signal: new AbortController().signal,
     onDetail: (detail) => details.push(detail),
   };

@@ -41,20 +41,22 @@ export function tryWith(executor: Executor, image?: ResolvedImage): Try {
       { ...options, command },
       { folder, log, image, command: () => command, ...given },
     );
-    const end = await executor.execute(execution, {
-      signal: signal ?? new AbortController().signal,
-      ...(onDetail && { onDetail }),
-    });
-    const text = await readFile(log, 'utf8');
-    return {
-      end,
-      log: text
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => line.slice(25)),
-      folder,
-    };
+    try {
+      const end = await executor.execute(execution, {
+        signal: signal ?? new AbortController().signal,
+        ...(onDetail && { onDetail }),
+      });
+      return { end, log: await loggedLines(log), folder };
+    } finally {
+      await executor.release(execution);
+    }
   };
+}
+
+/** Lines of a log without their times. */
+export async function loggedLines(log: string): Promise<readonly string[]> {
+  const lines = (await readFile(log, 'utf8')).split('\n').slice(0, -1);
+  return lines.map((line) => line.slice(line.indexOf(' ') + 1));
 }
 
 export type ContractOptions = {

@@ -20,6 +20,7 @@ await writeFile(given.folder + '/input.json', '{}');
 const executor = createDockerExecutor();
 const signal = new AbortController().signal;
 const end = await executor.execute({ ...given, command: () => given.spec.command }, { signal });
+await executor.release(given);
 console.log(JSON.stringify(end));
 await rm(given.folder + '/code', { recursive: true });
 await rm(given.folder + '/helper', { recursive: true });

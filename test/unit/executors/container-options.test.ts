@@ -28,7 +28,7 @@ describe('what the engine is asked for', () => {
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
       Init: true,
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '32m', 'max-file': '2' } },
     });
     expect(options.HostConfig?.DeviceRequests).toBeUndefined();
   });

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { demultiplex } from '../../../activities/executors/demultiplex.js';
+import { Readable } from 'node:stream';
+import { engineFrames } from '../../../activities/executors/engine-frames.js';
 import { openOutputLog } from '../../../activities/executors/output-log.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
@@ -87,27 +88,28 @@ describe('the output log', () => {
 });
 
 describe('the stream of the engine', () => {
+  const time = '2026-01-02T03:04:05.123456789Z';
   const frame = (stream: number, text: string): Buffer => {
+    const payload = Buffer.from(`${time} ${text}`);
     const header = Buffer.alloc(8);
     header[0] = stream;
-    header.writeUInt32BE(Buffer.byteLength(text), 4);
-    return Buffer.concat([header, Buffer.from(text)]);
+    header.writeUInt32BE(payload.length, 4);
+    return Buffer.concat([header, payload]);
   };
 
   test('is taken apart wherever its pieces are cut', async () => {
     const bytes = Buffer.concat([frame(1, 'hello\n'), frame(2, 'warning\n'), frame(1, ''), frame(1, 'bye')]);
     for (const size of [1, 3, 8, 11, bytes.length]) {
-      const file = path.join(await temporaryFolder(), 'step.log');
-      const log = await openOutputLog(file, { secrets: [] });
-      const stream = demultiplex(log.sinks);
-      for (let from = 0; from < bytes.length; from += size) stream.write(bytes.subarray(from, from + size));
-      await new Promise<void>((resolve) => stream.end(() => resolve()));
-      await log.close();
-      const lines = (await readFile(file, 'utf8'))
-        .trimEnd()
-        .split('\n')
-        .map((line) => line.slice(25));
-      expect(lines).toEqual(['out hello', 'err warning', 'out bye']);
+      const pieces: Buffer[] = [];
+      for (let from = 0; from < bytes.length; from += size) pieces.push(bytes.subarray(from, from + size));
+      const found = [];
+      for await (const messages of engineFrames(Readable.from(pieces))) found.push(...messages);
+      expect(found.map((each) => [each.source, each.time, each.bytes.toString()])).toEqual([
+        ['out', time, 'hello\n'],
+        ['err', time, 'warning\n'],
+        ['out', time, ''],
+        ['out', time, 'bye'],
+      ]);
     }
   });
 });

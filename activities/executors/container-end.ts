@@ -1,0 +1,75 @@
+import { uptime } from 'node:os';
+import type Docker from 'dockerode';
+import { AttemptLost } from '../../sdk/errors.js';
+import { statusOf } from './docker-errors.js';
+import type { EnginePatience } from './engine-call.js';
+import { engineCall } from './engine-call.js';
+import type { StopReason } from './execution-limits.js';
+import type { ExecutionEnd } from './executor.js';
+import type { ContainerExit } from './exit-of-container.js';
+import { gone } from './exit-of-container.js';
+
+export type EndedProgram = {
+  readonly container: Docker.Container;
+  readonly exit: ContainerExit;
+  /** Why Millrace stopped it, where it did. */
+  readonly reason: StopReason | undefined;
+  readonly patience: EnginePatience;
+};
+
+/**
+ * Why a program has ended.
+ * @throws AttemptLost when it went down with the engine or the host
+ */
+export async function endOfProgram({
+  container,
+  exit,
+  reason,
+  patience,
+}: EndedProgram): Promise<ExecutionEnd['reason']> {
+  if (exit.exitCode === 0) return reason ?? 'exited';
+  // Asked also of a program that ended because it was cancelled.
+  const { State } = await engineCall((abortSignal) => container.inspect({ abortSignal }), {
+    ...patience,
+    what: 'tell how the container ended',
+    signal: new AbortController().signal,
+  }).catch((error: unknown) => {
+    throw statusOf(error) === 404 ? gone(error) : error;
+  });
+  if (reason !== undefined) return reason;
+  if (exit.silentSince !== undefined && Date.parse(State.FinishedAt) > exit.silentSince - beforeSilenceMs)
+    throw new AttemptLost('The container ended with the Docker engine.', { hint: engineHint });
+  return reasonOfEnd(State);
+}
+
+type State = Docker.ContainerInspectInfo['State'];
+
+/**
+ * Why a program has ended that nobody watched.
+ * @throws AttemptLost when it went down with its host
+ */
+export function endOfUnwatched(state: State, timeoutMs: number): ExecutionEnd['reason'] {
+  const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
+  // The worker died while it stopped the program for its time.
+  if (killed.has(state.ExitCode) && ranMs >= timeoutMs) return 'timeout';
+  if (state.ExitCode === unknownExit && Date.parse(state.StartedAt) < Date.now() - uptime() * 1000)
+    throw new AttemptLost('The container ended with its host, which has been started again since.', {
+      hint: 'Another attempt follows by itself.',
+    });
+  return reasonOfEnd(state);
+}
+
+const reasonOfEnd = ({ OOMKilled, ExitCode }: State): ExecutionEnd['reason'] =>
+  OOMKilled && ExitCode !== 0 ? 'out-of-memory' : killed.has(ExitCode) ? 'stopped-outside' : 'exited';
+
+/** The engine's own, for a container that was gone when it started again. */
+const unknownExit = 255;
+
+/** By SIGKILL and SIGTERM. */
+const killed: ReadonlySet<number> = new Set([137, 143]);
+
+/** An engine that is stopped answers no more, then ends its containers; a clock's difference is allowed for. */
+const beforeSilenceMs = 5_000;
+
+const engineHint =
+  'Another attempt follows by itself. With `"live-restore": true` in the engine\'s daemon.json containers outlive its restarts.';
