@@ -99,7 +99,7 @@ describeWith({ temporal: true }, 'a step without attempts left', () => {
         { attempt: 1, status: 'failed' },
       ],
     });
-    const { model } = train?.output as { model: ArtifactRef<'model'> };
+    const { model } = (train?.output ?? {}) as { model: ArtifactRef<'model'> };
     expect(model.$artifact).toBe('model');
     const target = path.join(millrace.project, 'got');
     await millrace.client.download(model, target);

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { stepProcesses } from '../../../activities/executors/process-leftovers.js';
@@ -34,27 +33,13 @@ import { slow } from './slow.steps.js';
 export const lasting = pipeline({ name: 'lasting', input: z.object({ marker: z.string() }) }, async (input) => slow(input));`,
 };
 
-const container = {
-  'package.json': '{"name":"death","type":"module"}',
-  'boxed.steps.ts': `
-import { step } from 'millrace';
-import { z } from 'zod';
-export const boxed = step({ name: 'boxed', image: 'busybox:latest', retry: { attempts: 1 }, input: z.object({}), output: z.object({ epoch: z.string() }),
-  command: ['sh', '-c', 'cd $MILLRACE_DIR; if [ -f checkpoint/epoch ]; then cp checkpoint/epoch {out.epoch}; sleep 3; else echo one > checkpoint/epoch; sleep 600; fi'] });`,
-  'boxed.pipeline.ts': `
-import { pipeline } from 'millrace';
-import { z } from 'zod';
-import { boxed } from './boxed.steps.js';
-export const lasting = pipeline({ name: 'lasting', input: z.object({}) }, async () => boxed({}));`,
-};
-
-async function projectWith(given: Readonly<Record<string, string>>, executor: string) {
+async function projectWith(given: Readonly<Record<string, string>>) {
   const project = await temporaryFolder();
   await writeProject(project, given);
   const temporal = await startTemporal();
   const env = {
     TEMPORAL_ADDRESS: temporal.address,
-    MILLRACE_EXECUTOR: executor,
+    MILLRACE_EXECUTOR: 'process',
     MILLRACE_QUEUE: path.basename(project),
   };
   const config = await loadConfig({ cwd: project, env });
@@ -68,52 +53,9 @@ async function projectWith(given: Readonly<Record<string, string>>, executor: st
   return { project, config, client, startWorker };
 }
 
-/** Attempts that have a container, running or not. */
-const attemptsInContainers = (installation: string): readonly string[] =>
-  execFileSync(
-    'docker',
-    [
-      'ps',
-      '-a',
-      '--filter',
-      `label=millrace.installation=${installation}`,
-      '--format',
-      '{{.Label "millrace.attempt"}}',
-    ],
-    { encoding: 'utf8' },
-  )
-    .split('\n')
-    .filter(Boolean);
-
-describeWith({ temporal: true, docker: true }, 'the death of a worker with a container', () => {
-  test('ends the container before the next attempt has one, which goes on from the checkpoint', async () => {
-    const { config, client, startWorker } = await projectWith(container, 'docker');
-    const first = await startWorker();
-    await waitFor(() => client.currentBuild(), { what: 'the first worker', timeoutMs: 60_000 });
-    const run = await client.start('lasting', {});
-    const folder = path.join(config.stateDir, 'work', run.id, 'boxed/1/checkpoint');
-    await waitFor(async () => (await readdir(folder)).includes('epoch'), { what: 'the step to run' });
-    first.kill('SIGKILL');
-    await first.ended;
-    await startWorker();
-    expect(attemptsInContainers(config.installation)).toEqual(['1']);
-    const seen = await waitFor(
-      () => {
-        const attempts = attemptsInContainers(config.installation);
-        return attempts.includes('2') && attempts;
-      },
-      { what: 'the next container', timeoutMs: 60_000, intervalMs: 20 },
-    );
-    expect(seen).toEqual(['2']);
-    expect(await run.result()).toEqual({ epoch: 'one' });
-    expect((await run.view()).steps).toMatchObject([{ attempts: [{ attempt: 2, status: 'completed' }, { attempt: 1, status: 'lost' }] }]); // prettier-ignore
-    expect(attemptsInContainers(config.installation)).toEqual([]);
-  });
-});
-
 describeWith({ temporal: true }, 'the death of a worker', () => {
   test("is shown within 20 s, costs none of the author's attempts, and another worker goes on from the checkpoint", async () => {
-    const { project, config, client, startWorker } = await projectWith(files, 'process');
+    const { project, config, client, startWorker } = await projectWith(files);
     const first = await startWorker();
     await waitFor(() => client.currentBuild(), { what: 'the first worker', timeoutMs: 60_000 });
     const marker = path.join(project, 'marker');

@@ -31,6 +31,7 @@ async function failing(failure: () => Error) {
     logger,
     worker: 'here:1',
     draining: new AbortController().signal,
+    process: createProcessExecutor(),
     paths: statePaths(folder),
     projector: createProjector(catalog, { logger }),
     secrets: { value: () => Promise.resolve(undefined) },
