@@ -23,6 +23,7 @@ const common = {
     '^millrace$': '<rootDir>/sdk/index.ts',
     '^millrace/client$': '<rootDir>/client/index.ts',
     '^millrace/worker$': '<rootDir>/workers/index.ts',
+    '^millrace/testing$': '<rootDir>/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '/\\.millrace/'],

@@ -4,6 +4,7 @@ import { decisionActivities } from './decision-activities.js';
 import { failureActivities } from './failure-activities.js';
 import { placedError, temporalFailure } from './failures.js';
 import { fetchActivities } from './fetch-data.js';
+import { recoveryActivities } from './recovery-activities.js';
 import { registryActivities } from './registry-activities.js';
 import { repairActivities } from './repair-activities.js';
 import { runActivities } from './run-activities.js';
@@ -19,6 +20,7 @@ export function createOwnActivities(env: StepEnvironment): Readonly<Record<strin
     ...fetchActivities(env),
     ...failureActivities(env),
     ...repairActivities(env),
+    ...recoveryActivities(env),
   };
   return Object.fromEntries(
     Object.entries(activities).map(([name, body]) => [name, typedFailures(body as Body)]),

@@ -13,7 +13,7 @@ export function runActivities(env: StepEnvironment) {
   const { catalog, projector } = env;
   return {
     async [activityNames.openRun]({ specs, startedAt, ...request }: OpenRun): Promise<OpenedRun> {
-      const { run: id, pipeline, build, queue, input, tags, parent } = request;
+      const { run: id, pipeline, build, queue, input, tags, parent, recover } = request;
       await catalog.insertRun({
         id,
         pipeline,
@@ -24,6 +24,7 @@ export function runActivities(env: StepEnvironment) {
         status: 'running',
         startedAt,
         ...(parent && { parent }),
+        ...(recover && { recovers: recover.run }),
         ...(env.service !== undefined && { service: env.service }),
       });
       if (parent)
@@ -66,6 +67,7 @@ export function runActivities(env: StepEnvironment) {
           closedAt: state.closedAt ?? closedAt,
           ...(state.failure && { failure: state.failure }),
           ...(state.cached && { cached: state.cached }),
+          ...(state.reused && { reused: state.reused }),
         })),
       }); // prettier-ignore
       if (steps.some((step) => !isStepClosed(step.status))) {

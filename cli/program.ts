@@ -11,6 +11,7 @@ import { gcCommand } from './commands/gc.js';
 import { lineageCommand } from './commands/lineage.js';
 import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
+import { recoverCommand } from './commands/recover.js';
 import { outboxCommand } from './commands/outbox.js';
 import { repairCommand } from './commands/repair.js';
 import { runCommand } from './commands/run.js';
@@ -54,7 +55,7 @@ export function createProgram(version: string): Command {
   const commands = [
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
-    whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(),
+    whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(), recoverCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

@@ -11,6 +11,7 @@ import type { ContentFilter } from '../store/content-catalog.js';
 import type { ArtifactSummary, ArtifactView } from './artifact-views.js';
 import type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
 import type { LineageGraph } from '../lineage/graph.js';
+import type { RecoverOptions, Recovery } from './recover/recover-run.js';
 import type { RunDiff } from './diff-runs.js';
 import type { RepairOptions } from './repair-step.js';
 import type { WhyEntry } from './run-why.js';
@@ -125,6 +126,12 @@ export interface MillraceClient extends AsyncDisposable {
     input: InputOf<P>,
     options?: StartOptions,
   ): Promise<RunHandle<OutputOf<P>>>;
+  /**
+   * Starts a new run on the current build, with the input of a closed one, that takes that one's recorded results wherever it
+   * makes the same call of the same code. The plan is made by running the pipeline function over them (docs/recover.md).
+   * @throws UnknownRun, RunOpen, UnknownStep, InvalidInput; NoBuild, TemporalUnavailable
+   */
+  recover(run: string, options?: RecoverOptions): Promise<Recovery>;
   /** Checks input, images, secrets and capacity without starting. */
   dryRun(pipeline: AnyPipeline | string, input: unknown): Promise<DryRun>;
   run(id: string): RunHandle;

@@ -19,6 +19,7 @@ import { dryRun } from './dry-run.js';
 import { listArtifacts, readArtifact, viewArtifact } from './artifact-views.js';
 import { verifyArtifacts } from './verify-artifacts.js';
 import { removeGarbage } from './remove-garbage.js';
+import { recoverRun } from './recover/recover-run.js';
 import { runHandle } from './run-handle.js';
 import { startRun } from './start-run.js';
 import { connectTemporal } from './temporal-connection.js';
@@ -55,6 +56,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
     async start(pipeline: AnyPipeline | string, input: unknown, startOptions: StartOptions = {}) {
       return startRun(parts, pipeline, input, startOptions);
     },
+    recover: (run, recoverOptions = {}) => recoverRun(parts, run, recoverOptions),
     dryRun: (pipeline, input) => dryRun(parts, pipeline, input),
     run: (id) => runHandle(id, parts),
     runs: async (filter = {}) => {

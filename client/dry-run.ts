@@ -4,6 +4,8 @@ import { isMillraceError, NoBuild } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
 import type { PlanRequest, RunPlan } from '../sdk/protocol/messages.js';
+import type { StepSpec } from '../sdk/step-spec.js';
+import type { BuildRecord } from '../store/catalog.js';
 import { dryRunWorkflow, workflowQueue } from '../sdk/protocol/names.js';
 import type { DryRun } from './client.js';
 import type { ClientParts } from './client-parts.js';
@@ -18,7 +20,6 @@ export async function dryRun(
   pipeline: AnyPipeline | string,
   input: unknown,
 ): Promise<DryRun> {
-  const { config, temporal } = parts;
   const name = typeof pipeline === 'string' ? pipeline : pipeline[PIPELINE].name;
   const build = await currentBuild(parts);
   const problems: { code: string; message: string }[] = [];
@@ -31,21 +32,9 @@ export async function dryRun(
   const specs = build.steps.filter((spec) => names.includes(spec.name));
   let plan: RunPlan | undefined;
   if (names.length > 0) {
-    const { client } = await temporal();
-    const request: PlanRequest = { specs };
-    const queue = workflowQueue(config.queue, build.id);
-    plan = await requireWorker(client, queue)
-      .then(() =>
-        client.workflow.start<DryRunWorkflow>(dryRunWorkflow, {
-          workflowId: newRunId(`dry-run-${name}`),
-          taskQueue: queue,
-          args: [request],
-          // A worker that dies meanwhile must not hold the caller for ever; pulling an image may take long.
-          workflowExecutionTimeout: '30 minutes',
-        }),
-      )
-      .then(resultOnceTaken)
-      .catch((error: unknown) => note(runError(error, 'dry-run')) ?? undefined);
+    plan = await askForPlan(parts, { name, build, specs }).catch(
+      (error: unknown) => note(error) ?? undefined,
+    );
   }
   return {
     pipeline: name,
@@ -68,6 +57,36 @@ export async function dryRun(
       };
     }),
   };
+}
+
+/**
+ * Has a worker of the build plan a run, as one that starts would be.
+ * @throws NoBuild when none serves it; what refuses the run
+ */
+export async function askForPlan(
+  { config, temporal }: Pick<ClientParts, 'config' | 'temporal'>,
+  {
+    name,
+    build,
+    specs,
+  }: { readonly name: string; readonly build: BuildRecord; readonly specs: readonly StepSpec[] },
+): Promise<RunPlan> {
+  const { client } = await temporal();
+  const request: PlanRequest = { specs };
+  const queue = workflowQueue(config.queue, build.id);
+  try {
+    await requireWorker(client, queue);
+    const handle = await client.workflow.start<DryRunWorkflow>(dryRunWorkflow, {
+      workflowId: newRunId(`dry-run-${name}`),
+      taskQueue: queue,
+      args: [request],
+      // A worker that dies meanwhile must not hold the caller for ever; pulling an image may take long.
+      workflowExecutionTimeout: '30 minutes',
+    });
+    return await resultOnceTaken(handle);
+  } catch (error) {
+    throw runError(error, 'dry-run');
+  }
 }
 
 type DryRunWorkflow = (request: PlanRequest) => Promise<RunPlan>;

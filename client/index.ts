@@ -19,4 +19,7 @@ export type { GarbageReport } from '../store/collect-garbage.js';
 export type { ArtifactSummary, ArtifactView } from './artifact-views.js';
 export type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
 export type { LineageEdge, LineageGraph, LineageNode } from '../lineage/graph.js';
+export type { RecoverOptions, Recovery } from './recover/recover-run.js';
+export type { PlannedStep, RecoveryPlan } from './recover/recovery-plan.js';
+export { planSummary } from './recover/recovery-plan.js';
 export type { Change, RunDiff, StepDiff } from './diff-runs.js';

@@ -7,7 +7,7 @@ import { failurePolicy } from '../sdk/failure-policy.js';
 import { ArtifactMissing, InvalidInput, RunExists, UnknownStep } from '../sdk/errors.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import type { AnyPipeline } from '../sdk/pipeline.js';
-import type { RunRequest } from '../sdk/protocol/messages.js';
+import type { RecoverRequest, RunRequest } from '../sdk/protocol/messages.js';
 import { memoNames, searchAttributes, workflowQueue } from '../sdk/protocol/names.js';
 import { canonicalDigest } from '../store/canonical-digest.js';
 import type { BuildRecord, RunRecord } from '../store/catalog.js';
@@ -28,15 +28,21 @@ export async function startRun(
   parts: ClientParts,
   pipeline: AnyPipeline | string,
   input: unknown,
-  options: StartOptions,
+  options: StartOptions & { readonly recover?: RecoverRequest },
 ): Promise<RunHandle<never>> {
   const { catalog, config, temporal } = parts;
   const { name, build, timeoutMs } = await accept(parts, pipeline, input);
   const run = options.runId ?? newRunId(name);
   checkRunId(run);
   const known = await catalog.run(run);
+  const { tags = {}, cache: use = true, refresh = [], recover } = options;
+  if (known && recover && known.recovers !== recover.run) {
+    throw new RunExists(`A run \`${run}\` exists already, and does not recover \`${recover.run}\`.`, {
+      run,
+      hint: 'Choose another run id.',
+    });
+  }
   if (known) return sameRun(known, name, input, parts);
-  const { tags = {}, cache: use = true, refresh = [] } = options;
   const onFailure = failurePolicy(options.onFailure, 'The start of a run');
   checkStepNames(refresh, build);
   const timeout = options.timeout === undefined ? timeoutMs : durationMs(options.timeout, 'timeout');
@@ -50,6 +56,7 @@ export async function startRun(
     adoptWithinMs: parts.config.adoptWithinMs,
     ...(onFailure && { onFailure }),
     ...((!use || refresh.length > 0) && { cache: { use, refresh } }),
+    ...(recover && { recover }),
   };
   const { client, service } = await temporal();
   const inputDigest = canonicalDigest(input);
@@ -84,6 +91,7 @@ export async function startRun(
     tags,
     startedAt: new Date().toISOString(),
     ...(service !== undefined && { service }),
+    ...(recover && { recovers: recover.run }),
   };
   // The run has started, and its first activity records it too: an error here would have the caller start another one.
   await catalog.insertRun(record).catch(() => undefined);

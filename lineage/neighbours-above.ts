@@ -92,11 +92,12 @@ async function allHandOn(records: readonly ArtifactRecord[], { runFacts }: Readi
   return true;
 }
 
-/** What it read; and, where its answer was taken from the cache, the step that computed it. */
+/** What it read; and, where its answer was taken from the cache or from a run it recovers, the step that computed it. */
 async function inputsOf(step: StepNode, reading: Reading): Promise<readonly Neighbour[]> {
   const { catalog, runFacts } = reading;
   const artifacts = await artifactsOfStep(step, 'input', reading);
-  const from = (await catalog.cache.use({ run: step.run, path: step.path }))?.from;
+  const taken = (await runFacts(step.run))?.steps.get(step.path)?.reused;
+  const from = taken ?? (await catalog.cache.use({ run: step.run, path: step.path }))?.from;
   const facts = from && (await runFacts(from.run));
   const computed = facts?.steps.get(from?.path ?? '');
   return [

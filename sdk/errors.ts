@@ -112,6 +112,8 @@ export class NotInPipeline extends defineError('NOT_IN_PIPELINE') {}
 /** A pipeline's input does not fit its schema. */
 export class InvalidInput extends defineError('INVALID_INPUT') {}
 export class UnknownPipeline extends defineError('UNKNOWN_PIPELINE') {}
+/** What was asked can be done with a closed run only. */
+export class RunOpen extends defineError('RUN_OPEN') {}
 export class UnknownRun extends defineError('UNKNOWN_RUN') {}
 /** A run of this id exists with another pipeline or input. */
 export class RunExists extends defineError('RUN_EXISTS') {}

@@ -57,8 +57,9 @@ export type StepSpec = TimeoutSpec & {
   /** How its results are cached; undefined where they are not. */
   readonly cache: CacheSpec | undefined;
   /**
-   * Of a cached step, the digest of what it does: its code, imports and schemas without what cannot change an answer
-   * (resources, timeout, retry, cache, comments, layout).
+   * Digest of what the step does: its code, imports and schemas without what cannot change an answer (resources, timeout, retry,
+   * cache, comments, layout). By it cached and recorded results outlive a change of memory. Builds of before it was for every
+   * step have it of cached steps only.
    */
   readonly logic: Digest | undefined;
 };

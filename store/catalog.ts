@@ -52,6 +52,8 @@ export type RunRecord = {
   readonly closedAt?: Time;
   readonly output?: unknown;
   readonly failure?: FailureInfo;
+  /** The closed run whose results it goes on with. */
+  readonly recovers?: string;
 };
 
 export type StepRecord = {
@@ -70,6 +72,8 @@ export type StepRecord = {
   readonly closedAt?: Time;
   /** The step that computed its output, where that was taken from the cache. */
   readonly cached?: CachePlace;
+  /** Who made its result in an earlier run, where this run recovers that one. */
+  readonly reused?: CachePlace;
   /** What a person did about it when it was parked, the latest. */
   readonly repair?: RepairRecord;
 };
@@ -168,6 +172,11 @@ export type AliasRecord = {
   readonly at: Time;
   readonly run: string;
 };
+/** What a run did to the registry: true also where its own rows of it were lost. */
+export type RunEffects = {
+  readonly versions: readonly VersionRecord[];
+  readonly aliasChanges: readonly (AliasChange & { readonly run: string; readonly path: string })[];
+};
 export type ModelRecord = {
   readonly name: string;
   readonly versions: readonly VersionRecord[];
@@ -254,6 +263,9 @@ export interface Catalog extends AsyncDisposable {
   model(name: string): Promise<ModelRecord | undefined>;
   /** Newest first. */
   aliasHistory(name: string, alias: string): Promise<readonly AliasRecord[]>;
+
+  /** Versions that the run registered and aliases it moved. */
+  effects(run: string): Promise<RunEffects>;
 
   readonly contents: ContentCatalog;
   readonly garbage: GarbageCatalog;

@@ -5,6 +5,7 @@ import { buildById, currentBuild, publishBuild } from './catalog/build-rows.js';
 import { cacheIndex } from './catalog/cache-rows.js';
 import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from './catalog/decision-rows.js';
 import { contentRows } from './catalog/content-rows.js';
+import { effectsOf } from './catalog/effect-rows.js';
 import { garbageRows } from './catalog/garbage-rows.js';
 import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
 import { kyselyEdges } from './catalog/edge-rows.js';
@@ -56,6 +57,8 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     models: () => findModels(db),
     model: async (name) => (await findModels(db, name))[0],
     aliasHistory: (name, alias) => aliasHistory(db, name, alias),
+
+    effects: (run) => effectsOf(db, run),
 
     contents: contentRows(db),
     garbage: garbageRows(db),

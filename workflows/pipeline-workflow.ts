@@ -27,6 +27,8 @@ import type { RunStatus } from '../sdk/states.js';
 import { failureInfo, typedError, workflowFailure } from './failures.js';
 import { openGates } from './open-gates.js';
 import { openRepairs } from './repairs.js';
+import { recordedResults } from './recorded-results.js';
+import { reusedResults } from './reused-results.js';
 import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
 import { loadedSpecs } from './step-proxy.js';
@@ -60,6 +62,8 @@ export function pipelineWorkflow(
     setHandler(defineQuery<RunState>(queries.state), () => state);
     const gates = openGates(request.run);
     const repairs = openRepairs(request.run);
+    const { run, recover } = request;
+    const reuse = recover && reusedResults(recover, recordedResults({ run, of: recover.run }));
     installRuntime(
       temporalRuntime({
         request,
@@ -67,6 +71,7 @@ export function pipelineWorkflow(
         onFailure: definition.onFailure ?? request.onFailure,
         gates,
         repairs,
+        reuse,
         state: () => state,
         record,
       }),
@@ -94,6 +99,7 @@ export function pipelineWorkflow(
       status: Exclude<RunStatus, 'running'>,
       end: Pick<CloseRun, 'output' | 'failure'>,
     ): Promise<void> {
+      await reuse?.settled();
       record({ type: 'ended', status });
       upsertSearchAttributes({ [searchAttributes.status]: [status] });
       await local[activityNames.closeRun]({ run: request.run, status, steps: state.steps, ...end });

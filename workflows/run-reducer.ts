@@ -19,6 +19,7 @@ export type RunEvent =
       readonly at: string;
       readonly failure?: FailureInfo;
       readonly cached?: StepPlace;
+      readonly reused?: StepPlace;
     }
   | {
       readonly type: 'parked';
@@ -80,11 +81,12 @@ const scheduledStep = ({ path, name, kind, at }: Extract<RunEvent, { type: 'sche
 
 const closedStep = (
   step: StepState,
-  { status, at, failure, cached }: Extract<RunEvent, { type: 'closed' }>,
+  { status, at, failure, cached, reused }: Extract<RunEvent, { type: 'closed' }>,
 ): StepState => ({
   ...step,
   status,
   closedAt: at,
   ...(failure && { failure }),
   ...(cached && { cached }),
+  ...(reused && { reused }),
 });

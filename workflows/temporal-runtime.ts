@@ -9,8 +9,10 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import { ApprovalExpired, ApprovalRejected, GateFailed, RunCancelled, UnknownStep } from '../sdk/errors.js';
-import { describeCheck, judge } from '../sdk/gate.js';
+import type { ApprovalDecision } from '../sdk/approval.js';
+import type { ErrorPlace } from '../sdk/errors.js';
+import { RunCancelled, UnknownStep } from '../sdk/errors.js';
+import { judge } from '../sdk/gate.js';
 import type { FailurePolicy } from '../sdk/failure-policy.js';
 import type { PipelineRuntime } from '../sdk/runtime.js';
 import type { ArtifactRef } from '../sdk/artifact.js';
@@ -34,10 +36,14 @@ import { activityNames, searchAttributes } from '../sdk/protocol/names.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { StepKind } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
+import type { StepWork } from '../sdk/recovery/step-work.js';
+import { stepWork } from '../sdk/recovery/step-work.js';
 import { cachedSteps, cacheMode } from './cached-steps.js';
+import { approvalExpired, approvalRejected, gateFailed } from './decision-errors.js';
 import { childError, failureInfo, typedError } from './failures.js';
 import type { OpenGates } from './open-gates.js';
 import type { Repairs } from './repairs.js';
+import type { ReusedResults, Taken } from './reused-results.js';
 import type { RunEvent } from './run-reducer.js';
 import { runSteps } from './run-steps.js';
 import { stepPaths } from './step-path.js';
@@ -71,13 +77,15 @@ export type RuntimeOptions = {
   /** Names of the steps that the plan was made for. */
   readonly planned: readonly string[];
   readonly gates: OpenGates;
+  /** Of a run that recovers another one: that one's results. */
+  readonly reuse?: ReusedResults | undefined;
   readonly state: () => RunState;
   readonly record: (event: RunEvent) => void;
 };
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
 export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
-  const { request, planned, gates, state, record } = options;
+  const { request, planned, gates, reuse, state, record } = options;
   const { run, pipeline, build, queue, tags, cache } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
@@ -103,9 +111,25 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
     const scheduledAt = now();
     record({ type: 'scheduled', path, name, kind, at: scheduledAt });
     try {
-      let taken: StepPlace | undefined;
-      const result = await body(path, { scheduledAt, from: (place) => (taken = place) });
-      record({ type: 'closed', path, status: 'completed', at: now(), ...(taken && { cached: taken }) });
+      let taken: { readonly cached: StepPlace } | { readonly reused: StepPlace } | undefined;
+      const former: Called['former'] =
+        reuse &&
+        (async (input, work) => {
+          const crossed: unknown = JSON.parse(JSON.stringify(input));
+          const found = await reuse.take({
+            path,
+            name,
+            kind,
+            scheduledAt,
+            input: crossed,
+            ...(work && { work }),
+          });
+          if (found) taken = { reused: found.maker };
+          return found;
+        });
+      const result = await body(path, { scheduledAt, from: (cached) => (taken = { cached }), former });
+      if (!taken) reuse?.made(path, result);
+      record({ type: 'closed', path, status: 'completed', at: now(), ...taken });
       return result;
     } catch (error) {
       const typed = typedError(error, place);
@@ -123,10 +147,12 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
     step(name, input) {
       const spec = specOf(name);
       if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
-      return call(name, 'step', async (path, { from, scheduledAt }) => {
+      return call(name, 'step', async (path, { from, former, scheduledAt }) => {
         checkSize(input, `The input of step \`${name}\``, { run, step: path });
         const plan = state().plan;
         const image = plan?.images[name];
+        const found = former && (await former(input, stepWork(spec, plan)));
+        if (found) return found.value;
         // What is made after a step was left out must not be taken for what the pipeline makes.
         const mode = skipped ? undefined : cacheMode(spec, cache);
         const task: StepTask = {
@@ -154,6 +180,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
       call(definition.name, 'pipeline', async (path) => {
         checkSize(input, `The input of pipeline \`${definition.name}\``, { run, step: path });
         const child = `${run}.${path}`;
+        const recover = reuse && (await reuse.below({ path, name: definition.name, input }));
         const attributes = {
           [searchAttributes.pipeline]: [definition.name],
           [searchAttributes.status]: ['running'],
@@ -173,6 +200,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
               ...(cache && { cache }),
               ...(request.onFailure && { onFailure: request.onFailure }),
               ...(request.adoptWithinMs !== undefined && { adoptWithinMs: request.adoptWithinMs }),
+              ...(recover && { recover }),
             } satisfies RunRequest,
           ],
           taskQueue: workflowInfo().taskQueue,
@@ -186,8 +214,10 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
       }),
 
     fetchData: (uri, { kind }) =>
-      call('fetchData', 'fetch', (path) =>
-        reading[activityNames.fetchData]({ run, path, scheduledAt: now(), uri, kind }),
+      call('fetchData', 'fetch', (path, { former }) =>
+        formerOr(former?.({ uri, kind }), () =>
+          reading[activityNames.fetchData]({ run, path, scheduledAt: now(), uri, kind }),
+        ),
       ),
 
     gate: (name, checks, { evidence = null, onFail = 'throw' }) =>
@@ -195,26 +225,19 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
         checkSize(evidence, `The evidence of gate \`${name}\``, { run, step: path });
         const outcome = judge(name, checks);
         await recording[activityNames.recordGate]({ run, path, scheduledAt: now(), outcome, evidence });
-        if (outcome.outcome === 'fail' && onFail === 'throw') {
-          const failed = Object.entries(checks).filter(([, each]) => each.outcome === 'fail');
-          throw new GateFailed(
-            `Gate \`${name}\` failed: ${failed.map(([key, each]) => describeCheck(key, each)).join('; ')}.`,
-            {
-              run,
-              step: path,
-              fields: { gate: name, checks },
-              hint: 'Look at its evidence, or give the gate `onFail: "continue"` to decide in the pipeline.',
-            },
-          );
-        }
+        if (outcome.outcome === 'fail' && onFail === 'throw')
+          throw gateFailed(name, checks, { run, step: path });
         return outcome;
       }),
 
     approval: (name, { of, evidence = null, within }) =>
-      call(name, 'approval', async (path) => {
+      call(name, 'approval', async (path, { former }) => {
         const withinMs =
           within === undefined ? undefined : durationMs(within, `within\` of approval \`${name}`);
         checkSize(evidence, `The evidence of approval \`${name}\``, { run, step: path });
+        const place = { run, step: path };
+        const found = former && (await former({ of, evidence }));
+        if (found) return accepted(name, found.value as ApprovalDecision, place);
         const until = withinMs === undefined ? undefined : new Date(Date.now() + withinMs).toISOString();
         // The gate takes answers before it is recorded as open, so that nobody sees one that refuses them.
         const [decision] = await Promise.all([
@@ -229,7 +252,6 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
             until,
           }),
         ]);
-        const place = { run, step: path };
         if (!decision) {
           await recording[activityNames.closeApproval]({
             run,
@@ -237,25 +259,17 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
             gate: path,
             decision: { decision: 'expired', at: now() },
           });
-          throw new ApprovalExpired(`Nobody decided on \`${name}\` in time.`, {
-            ...place,
-            fields: { gate: name },
-            hint: 'Start the run again, or give the approval a longer `within`.',
-          });
+          throw approvalExpired(name, place);
         }
         await recording[activityNames.closeApproval]({ run, path, gate: path, decision });
-        if (decision.decision === 'rejected') {
-          throw new ApprovalRejected(
-            `\`${name}\` was rejected by ${decision.by}: ${decision.reason ?? ''}.`,
-            { ...place, fields: { ...decision } },
-          );
-        }
-        return decision;
+        return accepted(name, decision, place);
       }),
 
     register: (name, { model, metrics = {}, evidence = null }) =>
-      call('register', 'register', async (path) => {
+      call('register', 'register', async (path, { former }) => {
         checkSize({ metrics, evidence }, `The evidence of \`${name}\``, { run, step: path });
+        const found = former && (await former({ name, model, metrics, evidence }));
+        if (found) return found.value as ModelVersion;
         return effects[activityNames.register]({
           run,
           path,
@@ -268,20 +282,35 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
       }),
 
     promote: (version, { alias = 'champion' }) =>
-      call('promote', 'promote', (path) =>
-        effects[activityNames.promote]({ run, path, scheduledAt: now(), version, alias }),
+      call('promote', 'promote', (path, { former }) =>
+        formerOr(former?.({ name: version.name, version: version.version, alias }), () =>
+          effects[activityNames.promote]({ run, path, scheduledAt: now(), version, alias }),
+        ),
       ),
 
     sleep: (ms) => sleep(ms),
   };
 }
 
+/** What a call's body is given. */
 type Called = {
   /** ISO 8601. */
   readonly scheduledAt: string;
-  /** Says whose result was taken. */
+  /** Says that its result came from the cache. */
   readonly from: (cached: StepPlace) => void;
+  /** The recorded result of the same call; not there unless this run recovers another one. */
+  readonly former: ((input: unknown, work?: StepWork) => Promise<Taken | undefined>) | undefined;
 };
+
+/** Where nothing is recovered the call is made in this very moment: the order of commands is that of histories before. */
+const formerOr = <T>(former: Promise<Taken | undefined> | undefined, make: () => Promise<T>): Promise<T> =>
+  former ? former.then((found) => (found ? (found.value as T) : make())) : make();
+
+/** @throws ApprovalRejected */
+function accepted(name: string, decision: ApprovalDecision, place: ErrorPlace): ApprovalDecision {
+  if (decision.decision === 'rejected') throw approvalRejected(name, decision, place);
+  return decision;
+}
 
 /** @throws UnknownStep for a container that nobody planned: it must not end up on the host */
 function executorOf(spec: StepSpec, planned: RunPlan['executor'] | undefined): StepTask['executor'] {

@@ -1,12 +1,10 @@
 import { Command } from 'commander';
-import type { DryRun, MillraceClient, RunHandle, StartOptions } from '../../client/client.js';
+import type { DryRun, StartOptions } from '../../client/client.js';
 import { durationMs } from '../../sdk/duration.js';
-import { isStoredValue } from '../../sdk/stored-value.js';
-import type { RunView } from '../../client/views.js';
+import { awaitRun } from '../await-run.js';
 import { action, examples } from '../command.js';
 import type { ExitCode } from '../exit-codes.js';
-import { exitCodeOfRun, exitCodes } from '../exit-codes.js';
-import { listenForInterrupt } from '../interrupt.js';
+import { exitCodes } from '../exit-codes.js';
 import type { OpenClient } from '../open-client.js';
 import { withClient } from '../open-client.js';
 import type { Output } from '../output.js';
@@ -67,7 +65,7 @@ export const runCommand = (): Command =>
           const input = await readInput(pipeline, flags, open);
           if (options.dryRun === true) return dryRun(await open.client.dryRun(pipeline, input), output);
           const handle = await open.client.start(pipeline, input, start);
-          return follow(handle, { options, output, client: open.client });
+          return awaitRun(handle, { ...options, output });
         });
       }),
     );
@@ -103,74 +101,6 @@ async function readInput(
   });
   return uploadInputs(flags, { schema, client });
 }
-
-type Following = {
-  readonly options: RunOptions;
-  readonly output: Output;
-  readonly client: MillraceClient;
-};
-
-async function follow(handle: RunHandle, { options, output }: Following): Promise<ExitCode> {
-  if (options.wait !== true && options.watch !== true) {
-    output.say(handle.id);
-    output.note(output.colors.dim(`Follow it: millrace show ${handle.id} --watch`));
-    output.answer({ run: handle.id });
-    return exitCodes.ok;
-  }
-  using interrupt = listenForInterrupt();
-  const { signal } = interrupt;
-  const view = options.watch === true ? await watch(handle, output, signal) : await wait(handle, signal);
-  if (signal.aborted) {
-    output.note(
-      `The run goes on: millrace show ${handle.id} --watch. To stop it: millrace cancel ${handle.id}`,
-    );
-    output.answer({ run: handle.id, status: 'running' });
-    return exitCodes.interrupted;
-  }
-  const { run } = view;
-  const { warning } = run.plan ?? {};
-  // Without a live tree the events have said it already.
-  if (warning !== undefined && (options.watch !== true || output.terminal))
-    output.note(`${output.colors.yellow('warning')}: ${warning}`);
-  if (run.failure) {
-    const { failureReport, formatErrorReport } = await import('../error-report.js');
-    output.note(formatErrorReport(failureReport(run.failure), output.colors));
-  }
-  const result = isStoredValue(run.output) ? await handle.result() : run.output;
-  if (run.status === 'completed') {
-    const { resultText } = await import('../render/run-report.js');
-    if (run.output !== undefined && run.output !== null)
-      output.say(resultText(output.terminal ? run.output : result));
-  }
-  output.answer({
-    run: run.id,
-    status: run.status,
-    ...(result !== undefined && { output: result }),
-    ...(run.failure && { error: run.failure }),
-    ...(warning !== undefined && { warning }),
-  });
-  return exitCodeOfRun(run.status);
-}
-
-async function watch(handle: RunHandle, output: Output, signal: AbortSignal): Promise<RunView> {
-  const { followRun } = await import('../follow-run.js');
-  return followRun(handle, { output, signal });
-}
-
-/** The service answers the moment the run ends: nothing is asked again and again. */
-async function wait(handle: RunHandle, signal: AbortSignal): Promise<RunView> {
-  const { isMillraceError } = await import('../../sdk/errors.js');
-  try {
-    await handle.result({ signal });
-  } catch (error) {
-    if (!signal.aborted && !isMillraceError(error)) throw error;
-    if (isMillraceError(error) && unanswered.has(error.code)) throw error;
-  }
-  return handle.view();
-}
-
-/** Errors of the asking, not of the run. */
-const unanswered: ReadonlySet<string> = new Set(['TEMPORAL_UNAVAILABLE', 'UNKNOWN_RUN']);
 
 function dryRun(found: DryRun, output: Output): ExitCode {
   const { colors } = output;

@@ -26,6 +26,7 @@ export function runReport(
     fact('build', run.build),
     ...(tags.length > 0 ? [fact('tags', tags.join(', '))] : []),
     ...(run.parent ? [fact('part of', `${run.parent.run}, ${run.parent.path}`)] : []),
+    ...(run.recovers === undefined ? [] : [fact('recovers', run.recovers)]),
     ...(run.plan ? [fact('steps run in', run.plan.executor)] : []),
     ...(run.plan?.warning === undefined
       ? []

@@ -84,10 +84,18 @@ function closedTail(step: StepView, view: RunView, detail: string): readonly Seg
     const reason = decision.reason === undefined ? '' : `: ${plainLine(decision.reason)}`;
     return [{ text: `${decision.decision} by ${plainLine(decision.by)}${reason}`, style: 'dim' }];
   }
+  if (step.reused) return [{ text: reusedText(step, detail), style: 'dim' }];
   if (step.cached) return [{ text: `cached, from ${step.cached.run} ${step.cached.path}`, style: 'dim' }];
   // A finished step's last words about its progress say no more than that it is finished.
   if (!detail || step.kind === 'step') return [];
   return [{ text: [modelName(step), detail].filter(Boolean).join(' '), style: 'dim' }];
+}
+
+/** What it was, and whose: `approved, from run-1 release`. */
+function reusedText(step: StepView, detail: string): string {
+  const { run, path } = step.reused ?? { run: '', path: '' };
+  const said = step.kind === 'step' ? '' : [modelName(step), detail].filter(Boolean).join(' ');
+  return [...(said === '' ? [] : [said]), `reused, from ${run} ${path}`].join(', ');
 }
 
 /** Whose version it is that was registered or promoted. */

@@ -24,6 +24,36 @@ export type RunRequest = {
   readonly onFailure?: FailurePolicy;
   /** How long an attempt waits for its own host to take it up again, ms. Default 60 s. */
   readonly adoptWithinMs?: number;
+  /** The closed run whose results it goes on with. */
+  readonly recover?: RecoverRequest;
+};
+
+/** Which run another one recovers, and what of it is made anew all the same. */
+export type RecoverRequest = {
+  readonly run: string;
+  /** Paths and names of steps to run anew, with all that takes what they make. */
+  readonly from: readonly string[];
+  /** Of a child run: values in its input that such steps of its parent made. */
+  readonly marks?: readonly string[];
+};
+
+/** Asks for what a run left, or with a path for one call of it. */
+export type ReadRecorded = { readonly run: string; readonly of: string; readonly path?: string };
+/** Calls that took the result of an earlier run. */
+export type RecordReused = {
+  readonly run: string;
+  readonly of: string;
+  readonly steps: readonly {
+    readonly path: string;
+    /** Path of the same call there. */
+    readonly former: string;
+    readonly scheduledAt: string;
+    readonly maker: StepPlace;
+    /** `failed`: a rejection. */
+    readonly status: 'completed' | 'failed';
+    /** Of an effect, whose own row may have been lost. */
+    readonly output?: unknown;
+  }[];
 };
 
 /** What a run does with the cache. */
@@ -227,4 +257,6 @@ export type StepState = {
   readonly gate?: string;
   /** The step that computed its result, where that was taken from the cache. */
   readonly cached?: StepPlace;
+  /** Who made its result, where that was taken from the run that this one recovers. */
+  readonly reused?: StepPlace;
 };

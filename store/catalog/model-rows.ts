@@ -143,5 +143,5 @@ const toAlias = ({ name, alias, version, at, run }: AliasRow): AliasRecord => ({
   run,
 });
 
-const toChange = ({ name, alias, version, former }: AliasRow): AliasChange =>
+export const toChange = ({ name, alias, version, former }: AliasRow): AliasChange =>
   present<AliasChange>({ name, alias, version, former: orAbsent(former) });

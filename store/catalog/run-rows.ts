@@ -126,6 +126,7 @@ const toRun = (row: Selectable<RunTable>, tags: Record<string, string>): RunReco
     closedAt: orAbsent(row.closed_at),
     output: fromJson<unknown>(row.output),
     failure: fromJson(row.failure),
+    recovers: orAbsent(row.recovers),
   });
 
 const toRow = (run: RunRecord): Insertable<RunTable> => ({
@@ -143,6 +144,7 @@ const toRow = (run: RunRecord): Insertable<RunTable> => ({
   closed_at: run.closedAt ?? null,
   output: toJson(run.output),
   failure: toJson(run.failure),
+  recovers: run.recovers ?? null,
 });
 
 /** Only the columns of fields that are there. */
@@ -163,6 +165,7 @@ const toColumns = (change: RunChange): Updateable<RunTable> =>
     output: toJson(change.output) ?? undefined,
     // What was said of a run that went on all the same is over when it completes.
     failure: change.failure ? toJson(change.failure) : clearsFailure(change) ? null : undefined,
+    recovers: change.recovers,
   });
 
 const clearsFailure = ({ failure, status }: RunChange): boolean =>

@@ -115,6 +115,7 @@ const changing = [
   'closed_at',
   'cached',
   'repair',
+  'reused',
 ] as const;
 
 const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
@@ -133,6 +134,7 @@ const toRow = ({ record, attempt }: KnownStep): Insertable<StepTable> => ({
   closed_at: record.closedAt ?? null,
   cached: toJson(record.cached),
   repair: toJson(record.repair),
+  reused: toJson(record.reused),
 });
 
 const toStep = (row: Selectable<StepTable>): StepRecord =>
@@ -151,4 +153,5 @@ const toStep = (row: Selectable<StepTable>): StepRecord =>
     closedAt: orAbsent(row.closed_at),
     cached: fromJson(row.cached),
     repair: fromJson(row.repair),
+    reused: fromJson(row.reused),
   });

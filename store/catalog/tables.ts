@@ -34,6 +34,7 @@ export type CatalogTables = {
     closed_at: Time | null;
     output: Json | null;
     failure: Json | null;
+    recovers: string | null;
   };
   readonly run_tags: { run: string; key: string; value: string };
   readonly steps: {
@@ -53,6 +54,7 @@ export type CatalogTables = {
     closed_at: Time | null;
     cached: Json | null;
     repair: Json | null;
+    reused: Json | null;
   };
   readonly attempts: {
     run: string;

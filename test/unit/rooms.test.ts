@@ -13,7 +13,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   activities: ['sdk', 'store', 'config'],
   outbox: ['sdk', 'store'],
   lineage: ['sdk', 'store', 'outbox'],
-  client: ['sdk', 'store', 'config', 'lineage'],
+  testing: ['sdk', 'workflows'],
+  client: ['sdk', 'store', 'config', 'lineage', 'testing'],
   workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'lineage'],
   cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage'],
 };

@@ -117,7 +117,7 @@ async function resolveStep(
   const context = spec.image?.kind === 'build' ? spec.image.context : undefined;
   const [code, logic, source, imageContext] = await Promise.all([
     bundleStep(step, projectDir).then((text) => store.putBytes(text)),
-    cache && stepLogic(step, projectDir),
+    stepLogic(step, projectDir),
     putFolder(store, folder, spec.source, spec.name),
     putFolder(store, folder, context, spec.name),
   ]);

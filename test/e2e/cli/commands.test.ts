@@ -43,6 +43,7 @@ export const release = pipeline({ name: 'release', input: z.object({ csv: datase
 });
 export const broken = pipeline({ name: 'broken', input: z.object({}) }, async () => fails({}));
 export const talking = pipeline({ name: 'talking', input: z.object({ until: z.string() }) }, async (input) => talks(input));
+export const halfway = pipeline({ name: 'halfway', input: z.object({ csv: dataset() }) }, async (input) => { const { lines } = await count(input); await fails({}); return lines; });
 export const long = pipeline({ name: 'long', input: z.object({}) }, async () => slow({}));
 export const fetching = pipeline({ name: 'fetching', input: z.object({ uri: z.string() }) }, async ({ uri }) => (await count({ csv: await fetchData(uri) })).lines);`,
 };
@@ -120,6 +121,31 @@ describeWith({ temporal: true }, 'the millrace command', () => {
     expect(logs.stdout + logs.stderr).toContain('last words');
     const show = await millrace('show', 'last');
     expect(show.stdout).toContain('on purpose');
+  });
+
+  test('recover prints its plan before anything starts, and runs what failed', async () => {
+    const run = await started('halfway', '--input', 'csv=@table.csv');
+    await waitFor(async () => (await millrace('show', run)).stdout.includes('failed'), { what: 'its end' });
+    const plan = await millrace('recover', run, '--plan');
+    expect(plan.stdout).toContain(`reuse    count  from ${run}`);
+    expect(plan.stdout).toContain('run      fails  failed: STEP_FAILED');
+    expect(plan.stdout).toContain('planned 2, reused 1, run 1, changed 0');
+    const { exitCode, value } = await json('recover', run, '--wait');
+    expect({ exitCode, value }).toMatchObject({
+      exitCode: 1,
+      value: { status: 'failed', error: { code: 'STEP_FAILED' }, plan: { planned: 2, reused: 1, runs: 1 } },
+    });
+    const { run: recovered } = value as { readonly run: string };
+    const shown = await millrace('show', recovered);
+    expect(shown.stdout).toContain(`reused, from ${run} count`);
+    expect(shown.stdout).toMatch(new RegExp(`recovers +${run}`));
+    const asked = await json('recover', run, '--plan', '--from', 'count');
+    expect(asked.value).toMatchObject({
+      reused: 0,
+      runs: 2,
+      steps: [{ path: 'count', why: 'asked for' }, {}],
+    });
+    expect((await json('recover', run, '--from', 'cuont')).exitCode).toBe(2);
   });
 
   test('reject needs a reason, and ends the run as rejected', async () => {

@@ -33,7 +33,7 @@ async function logicOf(text: string, double?: string, below = '.'): Promise<stri
   return stepLogic(found!, folder);
 }
 
-describe('the logic of a cached step', () => {
+describe('the logic of a step', () => {
   let first: string;
   beforeAll(async () => {
     first = await logicOf(steps(train()));
@@ -69,11 +69,11 @@ describe('the logic of a cached step', () => {
     expect(await logicOf(steps(train()), undefined, 'deeper/down')).toBe(first);
   });
 
-  test('is there for steps that the configuration caches, and for no others', async () => {
+  test('is there for every step, however it is cached', async () => {
     const folder = await writeProject(files(steps(train().replace('cache: true, ', ''))));
     const { store, catalog, build } = await openBuilder();
     const plain = await build(folder);
-    expect(plain.record.steps[0]).toMatchObject({ cache: undefined, logic: undefined });
+    expect(plain.record.steps[0]).toMatchObject({ cache: undefined, logic: first });
     const cache = { default: true, ttlMs: 1_000 };
     const cached = await buildProject({ projectDir: folder, queue: 'q', store, catalog, cache });
     expect(cached.record.steps[0]).toMatchObject({ cache: { ttlMs: 1_000, scope: 'catalog' }, logic: first });

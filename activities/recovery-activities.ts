@@ -1,0 +1,60 @@
+import { Context } from '@temporalio/activity';
+import type { LargeCall, RecordedRun } from '../sdk/recovery/recorded-run.js';
+import type { ReadRecorded, RecordReused } from '../sdk/protocol/messages.js';
+import { activityNames } from '../sdk/protocol/names.js';
+import { readLargeCall, readRecordedRun } from '../store/read-recorded-run.js';
+import { now } from './step-row.js';
+import type { StepEnvironment } from './step-environment.js';
+
+/** What a run that recovers another one reads of it, and the rows of what it took. */
+export function recoveryActivities(env: StepEnvironment) {
+  const { catalog, projector } = env;
+  const options = () => ({ ...env, signal: Context.current().cancellationSignal });
+  return {
+    async [activityNames.readRecorded]({ of }: ReadRecorded): Promise<RecordedRun> {
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 5_000);
+      try {
+        return await readRecordedRun(of, options());
+      } finally {
+        clearInterval(beat);
+      }
+    },
+
+    async [activityNames.readRecordedCall]({ of, path = '' }: ReadRecorded): Promise<LargeCall> {
+      return readLargeCall(of, path, options());
+    },
+
+    async [activityNames.recordReused]({ run, of, steps }: RecordReused): Promise<void> {
+      const [former, artifacts] = await Promise.all([catalog.steps(of), catalog.artifacts(of)]);
+      const rows = new Map(former.map((row) => [row.path, row]));
+      const taken = new Map(steps.map(({ path, former: from }) => [from, path]));
+      const at = now();
+      projector.add({
+        steps: steps.flatMap((step) => {
+          const { path, former: from, scheduledAt, maker, status } = step;
+          const row = rows.get(from);
+          if (!row) return [];
+          const { cached: _cached, progress: _progress, failure: _failure, ...kept } = row;
+          return [
+            {
+              ...kept,
+              run,
+              path,
+              status,
+              output: step.output ?? kept.output,
+              scheduledAt,
+              closedAt: at,
+              reused: maker,
+            },
+          ];
+        }),
+        artifacts: artifacts.flatMap((edge) => {
+          const path = taken.get(edge.path);
+          return path === undefined ? [] : [{ ...edge, run, path, at }];
+        }),
+      });
+      await projector.flush();
+    },
+  };
+}
