@@ -11,7 +11,8 @@ export function releaseAtEnd(release: Release): void {
   releases.push(release);
 }
 
-afterAll(async () => {
+/** Undoes all of it, for a program that is no test file. @throws AggregateError of what could not be released */
+export async function releaseAll(): Promise<void> {
   const failures: unknown[] = [];
   for (let release = releases.pop(); release; release = releases.pop()) {
     try {
@@ -22,4 +23,7 @@ afterAll(async () => {
   }
   if (failures.length > 0)
     throw new AggregateError(failures, `could not release what the tests acquired: ${failures.join('; ')}`);
-});
+}
+
+// The chaos suite is a program of its own.
+if (typeof afterAll === 'function') afterAll(releaseAll);

@@ -1,0 +1,51 @@
+import type Docker from 'dockerode';
+import { labelNames } from '../../activities/executors/container-options.js';
+import { connectDocker } from '../../activities/executors/docker-connection.js';
+import type { ContainerFacts } from './world.js';
+
+/** Looks at an installation's containers all the time; what it cannot see while the engine is away it misses. */
+export type ContainerWatch = Disposable & {
+  readonly seen: () => readonly ContainerFacts[];
+  /** Containers of a step that run now. */
+  readonly running: (run: string, step: string) => readonly string[];
+  readonly docker: Docker;
+};
+
+const everyMs = 300;
+
+export function watchContainers(host: string | undefined, installation: string): ContainerWatch {
+  const docker = connectDocker({ ...process.env, ...(host && { DOCKER_HOST: host }) });
+  const seen = new Map<string, ContainerFacts>();
+  let now: ReadonlySet<string> = new Set();
+  let looking = false;
+  const look = async (): Promise<void> => {
+    const filters = { label: [`${labelNames.installation}=${installation}`], status: ['running'] };
+    const found = await docker.listContainers({ filters, abortSignal: AbortSignal.timeout(5_000) });
+    const at = performance.now();
+    now = new Set(found.map(({ Id }) => Id));
+    for (const { Id: id, Labels } of found) {
+      seen.set(id, {
+        id,
+        run: Labels[labelNames.run] ?? '',
+        step: Labels[labelNames.step] ?? '',
+        attempt: Number(Labels[labelNames.attempt]),
+        from: seen.get(id)?.from ?? Math.round(at),
+        until: Math.round(at),
+      });
+    }
+  };
+  const timer = setInterval(() => {
+    if (looking) return;
+    looking = true;
+    void look()
+      .catch(() => (now = new Set()))
+      .finally(() => (looking = false));
+  }, everyMs);
+  return {
+    docker,
+    seen: () => [...seen.values()],
+    running: (run, step) =>
+      [...seen.values()].filter((each) => now.has(each.id) && each.run === run && each.step === step).map(({ id }) => id), // prettier-ignore
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
