@@ -28,6 +28,7 @@ import type {
 import { takeFileLock } from './executors/file-lock.js';
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
+import { refuseFullDisk } from './full-disk.js';
 import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
 import { lastLines } from './last-lines.js';
 import { maskedEvent } from './mask-secrets.js';
@@ -101,7 +102,7 @@ async function watchedAlone(
     if (end.reason === 'left' && task.executor === 'docker') throw handedOver(attempt, { kept: true });
     const stored = await env.store.put(log).catch(() => undefined);
     attempt.report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
-    await refuseFailedEnd(attempt, { end, failure, log });
+    await refuseFailedEnd(attempt, { end, failure, log, folder });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
     const artifacts = await storeArtifacts({
@@ -298,7 +299,12 @@ const defined = ({ exitCode, cpuSeconds, peakMemoryBytes, packages }: ExecutionE
 /** Turns an end that is no success into the error people read. */
 async function refuseFailedEnd(
   { task, signal }: Attempt,
-  { end, failure, log }: { end: ExecutionEnd; failure: FailureEvent | undefined; log: string },
+  {
+    end,
+    failure,
+    log,
+    folder,
+  }: { end: ExecutionEnd; failure: FailureEvent | undefined; log: string; folder: string },
 ): Promise<void> {
   const { spec, run, path: step } = task;
   const hint = `See \`millrace logs ${run} ${step}\`.`;
@@ -332,6 +338,7 @@ async function refuseFailedEnd(
         { hint: 'Another attempt follows by itself.', fields: { exitCode: end.exitCode, logTail } },
       );
     case 'exited':
+      if (failure?.retryable !== false) await refuseFullDisk(folder, logTail);
       throw new StepFailed(
         failure
           ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`

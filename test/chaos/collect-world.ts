@@ -33,6 +33,7 @@ export async function collectWorld(planned: readonly PlannedRun[], stage: Stage)
     versions: (model?.versions ?? []).map(({ version, run, model }) => ({ version, run, model: model.digest })), // prettier-ignore
     changes: history.map(({ run, version }) => ({ run, version })).reverse(),
     containers: containers.seen(),
+    outages: stage.outages,
     leftovers: await leftovers(stage),
     secret: chaosSecret,
   };
@@ -68,6 +69,7 @@ async function runFacts(id: string, { stage, catalog, client }: Sources): Promis
           attempt: each.attempt,
           status: each.status,
           end: endOf(each),
+          time: { from: Date.parse(each.startedAt), until: Date.parse(each.closedAt ?? each.startedAt) },
           lines: lines.get(placeOf(each)) ?? [],
         })),
     })),

@@ -50,8 +50,9 @@ export async function startEngine(
 
   const start = async (keep: boolean): Promise<void> => {
     for (const file of ['docker.pid', 'exec/containerd/containerd.pid']) await forgetDead(at(file));
+    // In a network of its own: an engine without a bridge takes away that of the other one.
     const own = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')];
-    const started = startProgram('dockerd', ['--host', host, ...own, '--bridge', 'none', '--iptables=false', ...(keep ? ['--live-restore'] : [])]); // prettier-ignore
+    const started = startProgram('unshare', ['--net', 'dockerd', '--host', host, ...own, '--bridge', 'none', '--iptables=false', ...(keep ? ['--live-restore'] : [])]); // prettier-ignore
     daemon = started;
     const ended = started.ended.then(({ exitCode, stderr }) => {
       throw new Error(`dockerd ended with ${exitCode}:\n${stderr.slice(-2_000)}`);

@@ -37,9 +37,7 @@ export async function inject(fault: PlannedFault, stage: Stage): Promise<boolean
       await stage.restartTemporal(fault.signal, () => pause(fault.downMs));
       return true;
     case 'engine':
-      await stage.engine?.end(fault.signal);
-      await pause(fault.downMs);
-      await stage.engine?.start(fault.next);
+      await engineAway(fault, stage);
       return true;
     case 'store':
       await stage.store.vanish();
@@ -57,6 +55,17 @@ export async function inject(fault: PlannedFault, stage: Stage): Promise<boolean
       await stage.disk?.free();
       return true;
   }
+}
+
+async function engineAway(
+  { signal, downMs, next }: Extract<PlannedFault, { kind: 'engine' }>,
+  { engine, outages }: Stage,
+): Promise<void> {
+  const from = Date.now();
+  await engine?.end(signal);
+  await pause(downMs);
+  await engine?.start(next);
+  outages.push({ from, until: Date.now() });
 }
 
 const showsUpWithinMs = 60_000;

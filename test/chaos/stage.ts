@@ -13,6 +13,7 @@ import { type ChaosEngine, noEngine, startEngine } from './engine.js';
 import type { EndSignal, FaultKind, Plan } from './plan.js';
 import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 import { type ContainerWatch, watchContainers } from './watch-containers.js';
+import type { Span } from './world.js';
 import { type ChaosWorker, startWorker } from './worker.js';
 
 /** Everything the runs need, each part of it in reach of the faults. */
@@ -27,6 +28,8 @@ export type Stage = {
   readonly restartTemporal: (signal: EndSignal, down: () => Promise<unknown>) => Promise<void>;
   /** Undefined where this machine cannot have one of its own. */
   readonly engine: ChaosEngine | undefined;
+  /** When it was away. */
+  readonly outages: Span[];
   readonly disk: SmallDisk | undefined;
   /** Where temporary files of the workers lie. */
   readonly temporary: string;
@@ -96,6 +99,7 @@ export async function startStage(
     address: temporal.address,
     restartTemporal: temporal.restart,
     engine,
+    outages: [],
     disk,
     temporary: at('tmp'),
   };

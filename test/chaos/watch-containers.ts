@@ -21,7 +21,7 @@ export function watchContainers(host: string | undefined, installation: string):
   const look = async (): Promise<void> => {
     const filters = { label: [`${labelNames.installation}=${installation}`], status: ['running'] };
     const found = await docker.listContainers({ filters, abortSignal: AbortSignal.timeout(5_000) });
-    const at = performance.now();
+    const at = Date.now();
     now = new Set(found.map(({ Id }) => Id));
     for (const { Id: id, Labels } of found) {
       seen.set(id, {
@@ -29,8 +29,8 @@ export function watchContainers(host: string | undefined, installation: string):
         run: Labels[labelNames.run] ?? '',
         step: Labels[labelNames.step] ?? '',
         attempt: Number(Labels[labelNames.attempt]),
-        from: seen.get(id)?.from ?? Math.round(at),
-        until: Math.round(at),
+        from: seen.get(id)?.from ?? at,
+        until: at,
       });
     }
   };

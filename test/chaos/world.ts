@@ -10,6 +10,8 @@ export type World = {
   /** Times its alias was moved, oldest first. */
   readonly changes: readonly { readonly run: string; readonly version: number }[];
   readonly containers: readonly ContainerFacts[];
+  /** When the Docker engine was away. */
+  readonly outages: readonly Span[];
   /** Containers, processes, working folders, files of secrets and temporary files that are still there, by name. */
   readonly leftovers: readonly string[];
   /** What no log may hold. */
@@ -40,19 +42,20 @@ export type AttemptFacts = {
   readonly status: AttemptStatus;
   /** `by design`: it was seen to end as the pipeline has it fail, and not from outside. */
   readonly end: 'by design' | 'otherwise';
+  readonly time: Span;
   /** What `millrace logs` has of the program's own output. */
   readonly lines: readonly string[];
 };
 
 export type VersionFacts = { readonly version: number; readonly run: string; readonly model: string };
 
-/** A container as it was seen while the faults went on. */
-export type ContainerFacts = {
+/** From the first to the last moment, ms since 1970. */
+export type Span = { readonly from: number; readonly until: number };
+
+/** A container as it was seen while the faults went on: from the first to the last time it was seen to run. */
+export type ContainerFacts = Span & {
   readonly id: string;
   readonly run: string;
   readonly step: string;
   readonly attempt: number;
-  /** From the first to the last time it was seen to run, ms since the harness began. */
-  readonly from: number;
-  readonly until: number;
 };

@@ -22,7 +22,7 @@ export const join = step({
   input: z.object({ tables: z.array(dataset()), total: z.number(), gobble: z.boolean() }),
   output: z.object({ model: model(), total: z.number() }),
   resources,
-  retry: { attempts: 2 },
+  retry: { onOutOfMemory: { memory: 'x2', max: '64MiB' } },
 });
 
 export const verify = step({

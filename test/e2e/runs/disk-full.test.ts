@@ -58,3 +58,42 @@ export const large = pipeline({ name: 'large', input: z.object({}) }, async () =
     }
   });
 });
+
+describeWith({ temporal: true, mount: true }, 'a full disk under the working folders', () => {
+  test("costs none of the author's attempts: with room again the step goes on from its checkpoint", async () => {
+    const state = path.join(await temporaryFolder(), 'state');
+    const disk = path.join(state, 'work');
+    await mkdir(disk, { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk]);
+    releaseAtEnd(() => execFileSync('umount', ['-l', disk]));
+    const { client } = await startMillrace({
+      files: {
+        'tick.steps.ts': `
+import { step } from 'millrace';
+import { z } from 'zod';
+export const tick = step({ name: 'tick', input: z.object({}), output: z.object({ from: z.number() }),
+  command: ['sh', '-ec', 'cd "$MILLRACE_DIR"; from=0; [ ! -f checkpoint/at ] || from=$(cat checkpoint/at); at=$from; while [ $at -lt $((from + 30)) ]; do at=$((at + 1)); echo $at > checkpoint/new; mv checkpoint/new checkpoint/at; sleep 0.1; done; echo $from > {out.from}'] });`,
+        'tick.pipeline.ts': `
+import { pipeline } from 'millrace';
+import { z } from 'zod';
+import { tick } from './tick.steps.js';
+export const ticking = pipeline({ name: 'ticking', input: z.object({}) }, async () => (await tick({})).from);`,
+      },
+      env: { MILLRACE_STATE_DIR: state, MILLRACE_EXECUTOR: 'process' },
+    });
+    const run = await client.start('ticking', {});
+    await waitFor(async () => (await readdir(path.join(disk, run.id, 'tick/1/checkpoint'))).includes('at'), { what: 'the step to run' }); // prettier-ignore
+    const filler = path.join(disk, 'filler');
+    await expect(writeFile(filler, Buffer.alloc(17 * mebibyte))).rejects.toThrow(/ENOSPC/);
+    const paused = await waitFor(
+      async () => (await run.view()).steps.find(({ status }) => status === 'retrying'),
+      { what: 'the pause' },
+    );
+    expect(paused.attempts.at(-1)?.failure).toMatchObject({
+      code: 'INFRASTRUCTURE_FAILED',
+      what: expect.stringMatching(/failed while the disk of .* was full/),
+    });
+    await rm(filler);
+    expect(await run.result()).toBeGreaterThan(0);
+  });
+});

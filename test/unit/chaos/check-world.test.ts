@@ -23,14 +23,16 @@ const goodWorld = (): World => ({
         run: id,
         step,
         attempt,
-        from: attempt * 10_000,
-        until: attempt * 10_000 + 3_000,
+        ...timeOf(attempt),
       })),
     ),
   ),
+  outages: [],
   leftovers: [],
   secret: 'hidden',
 });
+
+const timeOf = (attempt: number) => ({ from: attempt * 10_000, until: attempt * 10_000 + 3_000 });
 
 const goodRun = ({ id, input }: PlannedRun): RunFacts => ({
   id,
@@ -47,10 +49,16 @@ const goodRun = ({ id, input }: PlannedRun): RunFacts => ({
 
 function goodAttempts(step: string, input: PlannedRun['input']): readonly AttemptFacts[] {
   const lines = (attempt: number) => expectedLines({ step, attempt, from: 0 }, input);
-  const first: AttemptFacts = { attempt: 1, status: 'failed', end: 'by design', lines: lines(1) };
+  const first: AttemptFacts = {
+    attempt: 1,
+    status: 'failed',
+    end: 'by design',
+    time: timeOf(1),
+    lines: lines(1),
+  };
   if (step === 'verify' || (step === 'join' && input.gobble))
-    return [first, { attempt: 2, status: 'completed', end: 'otherwise', lines: lines(2) }];
-  return [{ attempt: 1, status: 'completed', end: 'otherwise', lines: lines(1) }];
+    return [first, { attempt: 2, status: 'completed', end: 'otherwise', time: timeOf(2), lines: lines(2) }];
+  return [{ attempt: 1, status: 'completed', end: 'otherwise', time: timeOf(1), lines: lines(1) }];
 }
 
 /** The same world with one run otherwise. */
@@ -78,15 +86,27 @@ describe('the checks of the chaos suite', () => {
 
   test('let an attempt that was ended from outside have said any part of its words', () => {
     const world = withAttempts('shard', ([whole]) => [
-      { attempt: 1, status: 'lost', end: 'otherwise', lines: whole!.lines.slice(0, 3) },
+      { attempt: 1, status: 'lost', end: 'otherwise', time: timeOf(1), lines: whole!.lines.slice(0, 3) },
       {
         attempt: 2,
         status: 'completed',
         end: 'otherwise',
+        time: timeOf(2),
         lines: expectedLines({ step: 'shard', attempt: 2, from: 1 }, planned[0]!.input),
       },
     ]);
     expect(found(world)).toEqual([]);
+  });
+
+  test('let a log end early where the engine was away at the end of its container, and only there', () => {
+    const world = withAttempts('shard', ([whole]) => [{ ...whole!, lines: whole!.lines.slice(0, 3) }]);
+    const away = { from: 12_000, until: 14_000 };
+    expect(found({ ...world, outages: [away] })).toEqual([]);
+    const before = { from: 5_000, until: 9_000 };
+    expect(found({ ...world, outages: [before] })).toEqual([expect.stringContaining('ends after 3 of 7')]);
+    // It was seen to run afterwards: the engine takes what it prints.
+    const within = { from: 11_000, until: 12_000 };
+    expect(found({ ...world, outages: [within] })).toEqual([expect.stringContaining('ends after 3 of 7')]);
   });
 
   test.each<[string, World, string]>([
