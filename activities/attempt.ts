@@ -17,6 +17,8 @@ export type Attempt = {
   readonly report: AttemptReport;
   /** Hides the step's secrets in what it says. */
   readonly mask: SecretMask;
+  /** What is left of the step's limit of waiting for a worker, ms; undefined where it has none. */
+  readonly roomWithinMs: number | undefined;
   /** The program is to be stopped. */
   readonly signal: AbortSignal;
   /** The container goes on without this worker. */

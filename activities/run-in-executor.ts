@@ -142,11 +142,24 @@ async function hasBegun({ task, attempt, delivery, signal, env }: Attempt): Prom
 
 /** What runs already is counted, not waited for. */
 async function takeRoom(
-  { task: { spec }, report, env }: Attempt,
+  { task: { spec }, report, roomWithinMs, env }: Attempt,
   { begun, off }: { readonly begun: AttemptRecord | boolean; readonly off: AbortSignal },
 ): Promise<() => void> {
   if (begun) return env.admission.count(spec.resources);
-  return env.admission.acquire(spec.resources, { signal: off, onWait: (detail) => report.queued(detail) });
+  const late = new AbortController();
+  const timer = roomWithinMs === undefined ? undefined : setTimeout(() => late.abort(), roomWithinMs);
+  try {
+    const signal = AbortSignal.any([off, late.signal]);
+    return await env.admission.acquire(spec.resources, { signal, onWait: (detail) => report.queued(detail) });
+  } catch (error) {
+    if (!late.signal.aborted || off.aborted) throw error;
+    throw new StepTimeout(
+      `Step \`${spec.name}\` waited longer than its limit of ${spec.queueTimeoutMs} ms for room on a worker.`,
+      { hint: 'Start more workers, or raise `timeout.queue`.', fields: { limit: 'queue' } },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const handedOver = (
@@ -317,7 +330,7 @@ async function refuseFailedEnd(
     case 'timeout':
       throw new StepTimeout(`Step \`${spec.name}\` ran longer than its limit of ${spec.timeoutMs} ms.`, {
         hint: `Raise its \`timeout\`. ${hint}`,
-        fields: { logTail },
+        fields: { limit: 'attempt', logTail },
       });
     case 'out-of-memory':
       throw new OutOfMemory(

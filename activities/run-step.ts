@@ -53,7 +53,21 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       const definition = await env.placed.definition(task.spec);
       const run = task.executor === 'worker' ? runInWorker : runInExecutor;
       const input = validInput(definition, task);
-      const parts = { task, attempt, delivery, definition, input, report, mask, signal, leave, env };
+      const { queueTimeoutMs } = task.spec;
+      const roomWithinMs = queueTimeoutMs && Math.max(1, queueTimeoutMs - Math.max(0, Date.now() - since));
+      const parts = {
+        task,
+        attempt,
+        delivery,
+        definition,
+        input,
+        report,
+        mask,
+        roomWithinMs,
+        signal,
+        leave,
+        env,
+      };
       const result = await throughCache(parts, async () => {
         const output = await run(parts);
         checkSize(output, `The output of step \`${task.spec.name}\``, place);

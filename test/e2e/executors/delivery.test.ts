@@ -104,6 +104,7 @@ async function startHost(executor: 'docker' | 'process', script: string) {
       report,
       env,
       signal: never,
+      roomWithinMs: undefined,
       leave: never,
     };
     return runInExecutor({ ...parts, mask: (value) => value, ...given }).finally(() => report.stop());

@@ -11,6 +11,8 @@ import { z } from 'zod';
 const none = z.object({});
 const counted = z.object({ counter: z.string() });
 const count = (file: string) => { const n = existsSync(file) ? Number(readFileSync(file, 'utf8')) + 1 : 1; writeFileSync(file, String(n)); return n; };
+export const holds = step({ name: 'holds', isolation: 'process', resources: { cpus: 2 }, input: none, output: none }, async () => { await pause(4_000); return {}; });
+export const waits = step({ name: 'waits', isolation: 'process', resources: { cpus: 2 }, timeout: { queue: '1s' }, input: none, output: none }, () => ({}));
 export const exits = step({ name: 'exits', command: ['sh', '-c', 'exit 7'], retry: { attempts: 5, finalExitCodes: [7] }, input: none, output: none });
 export const slow = step({ name: 'slow', isolation: 'process', timeout: { step: '2s' }, retry: { attempts: 50, initialInterval: '100ms', backoff: 1 }, input: none, output: none },
   async () => { await pause(500); throw new Error('again'); });
@@ -24,11 +26,12 @@ export const hungry = step({ name: 'hungry', image: 'busybox:latest', resources:
   input: z.object({ bytes: z.number() }), output: z.object({ text: z.string() }),
   command: ['sh', '-c', 'x=$(head -c {input.bytes} /dev/zero | tr "\\\\\\\\0" a); echo "{\\\\"text\\\\": \\\\"\${#x}\\\\"}" > $MILLRACE_DIR/output.json'] });`,
   't.pipeline.ts': `
-import { pipeline } from 'millrace';
+import { pipeline, sleep } from 'millrace';
 import { z } from 'zod';
-import { exits, glue, here, hungry, slow, third } from './t.steps.js';
+import { exits, glue, here, holds, hungry, slow, third, waits } from './t.steps.js';
 const none = z.object({});
 export const exiting = pipeline({ name: 'exiting', input: none }, async () => exits({}));
+export const crowded = pipeline({ name: 'crowded', input: none }, async () => { const held = holds({}); await sleep(1_000); try { await waits({}); } finally { await held; } });
 export const slowly = pipeline({ name: 'slowly', input: none }, async () => slow({}));
 export const thirdly = pipeline({ name: 'thirdly', input: z.object({ folder: z.string() }) }, async ({ folder }) => {
   const [a, b, c] = await Promise.all([third({ counter: folder + '/a' }), here({ counter: folder + '/b' }), glue({ counter: folder + '/c' })]);
@@ -40,7 +43,7 @@ export const starving = pipeline({ name: 'starving', input: z.object({ bytes: z.
 describeWith({ temporal: true }, 'a step that fails', () => {
   let millrace: TestMillrace;
   beforeAll(async () => {
-    millrace = await startMillrace({ files, env: { MILLRACE_EXECUTOR: 'process' } });
+    millrace = await startMillrace({ files, env: { MILLRACE_EXECUTOR: 'process', MILLRACE_CPUS: '2' } });
   });
 
   test('is not tried again after an exit code that is final', async () => {
@@ -59,6 +62,13 @@ describeWith({ temporal: true }, 'a step that fails', () => {
     expect(step).toMatchObject({ status: 'failed', failure: { code: 'STEP_TIMEOUT' } });
     expect(step?.attempts.length).toBeGreaterThan(1);
     expect(step?.attempts.filter(({ status }) => status === 'running')).toEqual([]);
+  });
+
+  test('waits for room no longer than it may', async () => {
+    const run = await millrace.client.start('crowded', {});
+    await expect(run.result()).rejects.toMatchObject({ code: 'STEP_TIMEOUT', fields: { limit: 'queue' } });
+    const waits = (await run.why('waits')).map(({ kind, text }) => `${kind}: ${text}`);
+    expect(waits).toContainEqual(expect.stringMatching(/^queued: queued: .*2 cpus/));
   });
 
   test('is tried again as often as it asks for, wherever it runs', async () => {
