@@ -93,9 +93,9 @@ describeWith({ temporal: true, docker: true }, 'a container whose worker goes', 
       first.kill(signal);
       await first.ended;
       await startWorker();
-      expect(await run.result()).toEqual({ n: 220, attempt: 1 });
+      expect(await run.result()).toEqual({ n: tenths, attempt: 1 });
       expect(await attemptsOf(run)).toEqual(['1 completed']);
-      expect(await linesOf(run)).toEqual(ticks(220));
+      expect(await linesOf(run)).toEqual(ticks(tenths));
       const why = await run.why('counts');
       expect(why.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['take-up', 'adopted']));
       expect(container).toMatch(/ 1$/);
