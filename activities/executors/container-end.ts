@@ -2,12 +2,13 @@ import { uptime } from 'node:os';
 import type Docker from 'dockerode';
 import { AttemptLost } from '../../sdk/errors.js';
 import { statusOf } from './docker-errors.js';
+import { hasLiveRestore } from './engine-dial.js';
 import type { EnginePatience } from './engine-call.js';
 import { engineCall } from './engine-call.js';
 import type { StopReason } from './execution-limits.js';
 import type { ExecutionEnd } from './executor.js';
 import type { ContainerExit } from './exit-of-container.js';
-import { gone } from './exit-of-container.js';
+import { bySignal, gone } from './exit-of-container.js';
 
 export type EndedProgram = {
   readonly container: Docker.Container;
@@ -37,7 +38,9 @@ export async function endOfProgram({
     throw statusOf(error) === 404 ? gone(error) : error;
   });
   if (reason !== undefined) return reason;
-  if (exit.silentSince !== undefined && Date.parse(State.FinishedAt) > exit.silentSince - beforeSilenceMs)
+  const meanwhile =
+    exit.silentSince !== undefined && Date.parse(State.FinishedAt) > exit.silentSince - beforeSilenceMs;
+  if (meanwhile && !(await hasLiveRestore(container.modem)))
     throw new AttemptLost('The container ended with the Docker engine.', { hint: engineHint });
   return reasonOfEnd(State);
 }
@@ -51,7 +54,7 @@ type State = Docker.ContainerInspectInfo['State'];
 export function endOfUnwatched(state: State, timeoutMs: number): ExecutionEnd['reason'] {
   const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
   // The worker died while it stopped the program for its time.
-  if (killed.has(state.ExitCode) && ranMs >= timeoutMs) return 'timeout';
+  if (bySignal.has(state.ExitCode) && ranMs >= timeoutMs) return 'timeout';
   if (state.ExitCode === unknownExit && Date.parse(state.StartedAt) < Date.now() - uptime() * 1000)
     throw new AttemptLost('The container ended with its host, which has been started again since.', {
       hint: 'Another attempt follows by itself.',
@@ -60,13 +63,10 @@ export function endOfUnwatched(state: State, timeoutMs: number): ExecutionEnd['r
 }
 
 const reasonOfEnd = ({ OOMKilled, ExitCode }: State): ExecutionEnd['reason'] =>
-  OOMKilled && ExitCode !== 0 ? 'out-of-memory' : killed.has(ExitCode) ? 'stopped-outside' : 'exited';
+  OOMKilled && ExitCode !== 0 ? 'out-of-memory' : bySignal.has(ExitCode) ? 'stopped-outside' : 'exited';
 
 /** The engine's own, for a container that was gone when it started again. */
 const unknownExit = 255;
-
-/** By SIGKILL and SIGTERM. */
-const killed: ReadonlySet<number> = new Set([137, 143]);
 
 /** An engine that is stopped answers no more, then ends its containers; a clock's difference is allowed for. */
 const beforeSilenceMs = 5_000;

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AttemptLost } from '../../sdk/errors.js';
 import { statusOf } from './docker-errors.js';
+import { engineDial, takesCalls } from './engine-dial.js';
 import type { EnginePatience } from './engine-call.js';
 
 export type ContainerExit = {
@@ -31,6 +32,8 @@ export async function exitOfContainer(
         signal,
         onAnswer: () => (away = undefined),
       });
+      // An engine that stops takes no more calls, ends its containers, and still tells those who wait.
+      if (bySignal.has(exitCode) && !(await takesCalls(container.modem))) silentSince = Date.now();
       return { exitCode, silentSince };
     } catch (error) {
       signal.throwIfAborted();
@@ -45,6 +48,9 @@ export async function exitOfContainer(
 
 const againMs = 500;
 
+/** Exit codes after SIGKILL and SIGTERM. */
+export const bySignal: ReadonlySet<number> = new Set([137, 143]);
+
 export const gone = (cause: unknown): AttemptLost =>
   new AttemptLost('The container was removed while its program ran, and nobody saw how it ended.', {
     hint: 'Another attempt follows by itself; leave containers with the label `millrace.run` to Millrace.',
@@ -56,17 +62,11 @@ async function askForExit(
   container: Docker.Container,
   { signal, onAnswer }: { readonly signal: AbortSignal; readonly onAnswer: () => void },
 ): Promise<number> {
-  const answer = await new Promise<AsyncIterable<Buffer>>((resolve, reject) => {
-    (container.modem as Dialling).dial(
-      {
-        path: `/containers/${container.id}/wait?`,
-        method: 'POST',
-        isStream: true,
-        abortSignal: signal,
-        statusCodes: { 200: true, 400: 'bad parameter', 404: 'no such container', 500: 'server error' },
-      },
-      (error, stream) => (stream ? resolve(stream) : reject(error)),
-    );
+  const answer = await engineDial<AsyncIterable<Buffer>>(container.modem, {
+    path: `/containers/${container.id}/wait?`,
+    method: 'POST',
+    isStream: true,
+    abortSignal: signal,
   });
   onAnswer();
   const chunks: Buffer[] = [];
@@ -75,10 +75,3 @@ async function askForExit(
   if (typeof StatusCode !== 'number') throw new TypeError('The engine told no exit code.');
   return StatusCode;
 }
-
-type Dialling = {
-  dial(
-    options: Readonly<Record<string, unknown>>,
-    done: (error: unknown, stream: AsyncIterable<Buffer> | undefined) => void,
-  ): void;
-};

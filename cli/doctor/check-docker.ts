@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import { connectDocker, dockerHost } from '../../activities/executors/docker-connection.js';
 import { unavailableWords } from '../../activities/executors/docker-errors.js';
+import { hasLiveRestore } from '../../activities/executors/engine-dial.js';
 import type { Check, Finding } from './check.js';
 import { fail, ok, warn } from './check.js';
 
@@ -48,7 +49,7 @@ async function runContainer(docker: Docker, engine: string): Promise<Finding> {
     try {
       const code = await exitCodeOf(docker, image, command);
       return code === 0
-        ? ok(`${engine}; ran ${command[0]} in ${image}`)
+        ? await lasting(docker, `${engine}; ran ${command[0]} in ${image}`)
         : fail(
             `${engine}; ${command.join(' ')} in ${image} ended with ${code}`,
             `Try: docker run --rm ${image} ${command.join(' ')}`,
@@ -63,6 +64,15 @@ async function runContainer(docker: Docker, engine: string): Promise<Finding> {
   return warn(
     `${engine}; whether it runs containers was not tried: no image is there`,
     'docker pull node:22-slim; otherwise the first run pulls what it needs.',
+  );
+}
+
+/** Whether running steps outlive a restart of the engine. */
+async function lasting(docker: Docker, says: string): Promise<Finding> {
+  if (await hasLiveRestore(docker.modem)) return ok(says);
+  return warn(
+    `${says}; a restart of the engine ends running steps`,
+    'Set "live-restore": true in /etc/docker/daemon.json and reload the engine, so that containers outlive its restarts.',
   );
 }
 
