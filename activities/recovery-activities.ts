@@ -25,7 +25,7 @@ export function recoveryActivities(env: StepEnvironment) {
       return readLargeCall(of, path, options());
     },
 
-    async [activityNames.recordReused]({ run, of, steps }: RecordReused): Promise<void> {
+    async [activityNames.recordReused]({ run, of, steps, anew }: RecordReused): Promise<void> {
       const [former, artifacts] = await Promise.all([catalog.steps(of), catalog.artifacts(of)]);
       const rows = new Map(former.map((row) => [row.path, row]));
       const taken = new Map(steps.map(({ path, former: from }) => [from, path]));
@@ -53,6 +53,24 @@ export function recoveryActivities(env: StepEnvironment) {
           const path = taken.get(edge.path);
           return path === undefined ? [] : [{ ...edge, run, path, at }];
         }),
+        timeline: [
+          ...steps.map(({ path, scheduledAt, maker }) => ({
+            run,
+            path,
+            at: scheduledAt,
+            attempt: 0,
+            kind: 'reused',
+            text: `reused from ${maker.run} ${maker.path}: the same call of the same code`,
+            data: { ...maker },
+          })),
+          ...anew.map(({ why, ...decided }) => ({
+            run,
+            ...decided,
+            attempt: 0,
+            kind: 'anew',
+            text: `not reused from ${of}: ${why}`,
+          })),
+        ],
       });
       await projector.flush();
     },

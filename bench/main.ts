@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { bytes } from '../sdk/bytes.js';
 import { overhead } from './overhead.js';
+import { recovery } from './recovery.js';
 import { store } from './store.js';
 
 const { values, positionals } = parseArgs({
@@ -13,7 +14,7 @@ const { values, positionals } = parseArgs({
     case: { type: 'string', multiple: true, default: [] },
   },
 });
-const benches = { overhead, store };
+const benches = { overhead, store, recovery };
 const name = positionals[0] ?? 'overhead';
 const bench = Object.entries(benches).find(([each]) => each === name)?.[1];
 if (!bench) {

@@ -25,7 +25,7 @@ export const recordedResults = ({ run, of }: Pick<ReadRecorded, 'run' | 'of'>): 
   // What cannot be had is made anew.
   readLarge: (path) =>
     shared(() => reading[activityNames.readRecordedCall]({ run, of, path }).catch(() => undefined)),
-  record: (steps) => shared(() => recording[activityNames.recordReused]({ run, of, steps })),
+  record: (decided) => shared(() => recording[activityNames.recordReused]({ run, of, ...decided })),
 });
 
 const shared = <T>(ask: () => Promise<T>): Promise<T> => CancellationScope.nonCancellable(ask);

@@ -4,6 +4,7 @@ import type { MadeCall } from '../sdk/recovery/decide-reuse.js';
 import { decideReuse, isEffect, isNamed, namedBelow } from '../sdk/recovery/decide-reuse.js';
 import { createMarks } from '../sdk/recovery/marks.js';
 import { recordIndex } from '../sdk/recovery/record-index.js';
+import { reasonText } from '../sdk/recovery/reason-text.js';
 import type { LargeCall, RecordedRun } from '../sdk/recovery/recorded-run.js';
 import type { ModelVersion } from '../sdk/registry.js';
 
@@ -11,9 +12,10 @@ import type { ModelVersion } from '../sdk/registry.js';
 export type RecordedResults = {
   read(): Promise<RecordedRun>;
   readLarge(path: string): Promise<LargeCall | undefined>;
-  /** Writes the rows of calls that took a result. */
-  record(steps: RecordReused['steps']): Promise<void>;
+  /** Writes the rows of calls that took a result, and why others did not. */
+  record(decided: Decided): Promise<void>;
 };
+type Decided = Pick<RecordReused, 'steps' | 'anew'>;
 
 /** A result of the run that this one recovers. */
 export type Taken = { readonly value: unknown; readonly maker: StepPlace };
@@ -26,7 +28,7 @@ export interface ReusedResults {
   made(path: string, output: unknown): void;
   /** What a child run may take; undefined where all of it is made anew. */
   below(call: Pick<MadeCall, 'path' | 'name' | 'input'>): Promise<RecoverRequest | undefined>;
-  /** Waits until the rows of all that was taken are written. */
+  /** Waits until all that was decided is written. */
   settled(): Promise<void>;
 }
 
@@ -41,21 +43,24 @@ export function reusedResults(
   const index = () =>
     (reading ??= results.read().then((recorded) => recordIndex(recorded, (path) => results.readLarge(path))));
 
-  let waiting: RecordReused['steps'][number][] = [];
+  let waiting: Decided[] = [];
   let writing: Promise<void> | undefined;
-  /** One call writes what was taken at once: of 500 reused steps there are few. */
+  /** One call writes what was decided at once: of 500 reused steps there are few. */
   async function write(): Promise<void> {
-    // Whatever is taken in the same moment comes along.
+    // Whatever is decided in the same moment comes along.
     await Promise.resolve();
     while (waiting.length > 0) {
-      const steps = waiting;
+      const decided = waiting;
       waiting = [];
-      await results.record(steps);
+      await results.record({
+        steps: decided.flatMap(({ steps }) => steps),
+        anew: decided.flatMap(({ anew: others }) => others),
+      });
     }
     writing = undefined;
   }
-  function note(step: RecordReused['steps'][number]): void {
-    waiting.push(step);
+  function note(decided: Partial<Decided>): void {
+    waiting.push({ steps: [], anew: [], ...decided });
     writing ??= write();
     writing.catch(() => undefined);
   }
@@ -72,9 +77,10 @@ export function reusedResults(
       });
       if ('reuse' in decision) {
         const { path: former, output: value, maker } = decision.reuse;
-        note({ path: made.path, former, scheduledAt, maker, ...rowOf(made.kind, value) });
+        note({ steps: [{ path: made.path, former, scheduledAt, maker, ...rowOf(made.kind, value) }] });
         return { value, maker };
       }
+      note({ anew: [{ path: made.path, at: scheduledAt, why: reasonText(decision.run) }] });
       if (decision.run.kind === 'asked' || decision.run.kind === 'follows') anew.add(made.path);
       return undefined;
     },

@@ -1,5 +1,6 @@
 import type { MadeCall, RunReason } from '../../sdk/recovery/decide-reuse.js';
 import type { RecordedCall } from '../../sdk/recovery/recorded-run.js';
+import { reasonText } from '../../sdk/recovery/reason-text.js';
 import type { StepWork } from '../../sdk/recovery/step-work.js';
 import type { ArtifactStore } from '../../store/artifact-store.js';
 import { keyChanges } from '../key-changes.js';
@@ -13,28 +14,10 @@ export type Compared = {
 
 /** Why a call is made anew, in words. */
 export async function reasonWords(reason: RunReason, compared: Compared): Promise<string> {
-  switch (reason.kind) {
-    case 'asked':
-      return 'asked for';
-    case 'follows':
-      return `takes what ${reason.paths.join(', ')} makes`;
-    case 'new':
-      return 'never ran';
-    case 'failed':
-      return reason.code === undefined ? 'failed' : `failed: ${reason.code}`;
-    case 'unfinished':
-      return 'did not finish';
-    case 'unusable':
-      return reason.why;
-    case 'gone':
-      return `its content is gone: ${reason.what}`;
-    case 'changed':
-      return changeWords(reason.parts, compared);
-    case 'input':
-      return said(
-        await keyChanges({ input: compared.record?.input }, { input: compared.made.input }, compared.store),
-      );
-  }
+  if (reason.kind === 'changed') return changeWords(reason.parts, compared);
+  if (reason.kind !== 'input') return reasonText(reason);
+  const { made, record, store } = compared;
+  return said(await keyChanges({ input: record?.input }, { input: made.input }, store));
 }
 
 async function changeWords(parts: readonly string[], { made, work, store }: Compared): Promise<string> {

@@ -54,6 +54,8 @@ export type RecordReused = {
     /** Of an effect, whose own row may have been lost. */
     readonly output?: unknown;
   }[];
+  /** Calls that run anew all the same, and why. */
+  readonly anew: readonly { readonly path: string; readonly at: string; readonly why: string }[];
 };
 
 /** What a run does with the cache. */

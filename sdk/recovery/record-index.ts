@@ -6,9 +6,9 @@ import type { StepWork } from './step-work.js';
 /** Finds for the calls of a run what came of the same calls in the run that it recovers. */
 export interface RecordIndex {
   /**
-   * The former call that this one is: of the same kind, name and input. Of several the one of its path, else one that completed:
-   * the order of parallel calls, and with it their paths, may be another than it was. Each former call is found by one call only.
-   * Where none is equal: the one of its path, with another input.
+   * The former call that this one is: of the same kind, name and input. Of several one that has a result, if it can be the one of
+   * its path: the order of parallel calls, and with it their paths, may be another than it was. Each former call is found by one
+   * call only. Where none is equal: the one of its path, with another input.
    */
   match(call: MadeCall): Promise<RecordedCall | undefined>;
   /** Says that the call of a path is made, whatever its input. */
@@ -52,13 +52,14 @@ export function recordIndex(
       const key = keyOf(call);
       const free = () => (byKey.get(key) ?? []).filter(({ path }) => !taken.has(path));
       let equal = free();
-      if (!equal.some(({ path }) => path === call.path)) {
+      if (!equal.some((each) => each.path === call.path && isUsable(each))) {
         const group = groupOf(call);
         while ((unread.get(group) ?? []).length > 0) await readAll(group);
         equal = free();
       }
-      const own = equal.find(({ path }) => path === call.path);
-      const found = own ?? equal.find(({ outcome }) => outcome === 'completed') ?? equal[0];
+      const usable = equal.filter(isUsable);
+      const candidates = usable.length > 0 ? usable : equal;
+      const found = candidates.find(({ path }) => path === call.path) ?? candidates[0];
       if (found) {
         taken.add(found.path);
         return found;
@@ -73,6 +74,9 @@ export function recordIndex(
     workOf: (step) => works[step],
   };
 }
+
+const isUsable = ({ outcome, gone, unusable }: RecordedCall): boolean =>
+  outcome === 'completed' && gone === undefined && unusable === undefined;
 
 type Described = Pick<MadeCall, 'path' | 'name' | 'kind'>;
 

@@ -133,6 +133,9 @@ describeWith({ temporal: true }, 'recovery', () => {
       promote: undefined,
     });
     expect((await client.model('branches')).versions).toHaveLength(1);
+    const why = (await run!.why()).map(({ path: at, kind, text }) => `${at} ${kind} ${text}`);
+    expect(why).toContain(`red reused reused from ${first.id} red: the same call of the same code`);
+    expect(why).toContain(`green anew not reused from ${first.id}: failed: STEP_FAILED`);
 
     // Once more, and nothing at all is done again: the decision stands, the alias is not moved.
     const again = await client.recover(run!.id);

@@ -69,7 +69,7 @@ describe('the recovery of a random pipeline', () => {
           expect([...recovered.ran].sort()).toEqual(without(wanted, kept).sort());
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 500 },
     );
   });
 
