@@ -29,6 +29,11 @@ export type StoredBlob = {
 
 export type StoreOptions = { readonly signal?: AbortSignal };
 
+export type PutOptions = StoreOptions & {
+  /** Of a folder: what some of its files, by path, are known to hold. What the store still has of it is not read again. */
+  readonly known?: ReadonlyMap<string, Pick<StoredBlob, 'digest' | 'size'>>;
+};
+
 /** How content is placed on disk for a step. */
 export type PlaceOptions = StoreOptions & {
   /**
@@ -52,7 +57,7 @@ export interface ArtifactStore {
    * Stores a file or folder.
    * @throws UnsafeOutput naming the entry: a link leading outside, a socket, a device
    */
-  put(path: string, options?: StoreOptions): Promise<StoredArtifact>;
+  put(path: string, options?: PutOptions): Promise<StoredArtifact>;
   /** Stores bytes as a file. */
   putBytes(content: Uint8Array | string, options?: StoreOptions): Promise<StoredArtifact>;
   /** Whether all of its content is there. */

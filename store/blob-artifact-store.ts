@@ -4,6 +4,7 @@ import { ArtifactCorrupt, isMillraceError } from '../sdk/errors.js';
 import type {
   ArtifactStore,
   PlaceOptions,
+  PutOptions,
   StoredArtifact,
   StoreOptions,
   TreeEntry,
@@ -12,6 +13,7 @@ import type { BlobStore } from './blob-store.js';
 import { sayingDiskFull } from './disk-full.js';
 import { eachLimited } from './each-limited.js';
 import { makeFolders, placeWhole } from './place-content.js';
+import type { Hashed } from './hash-file.js';
 import type { Found } from './scan-tree.js';
 import { scanPath } from './scan-tree.js';
 import type { Tree } from './tree-manifest.js';
@@ -42,19 +44,43 @@ export const blobArtifactStore = (blobs: BlobStore): ArtifactStore => ({
   remove: (digest, options) => blobs.remove(digest, options),
 });
 
-async function store(blobs: BlobStore, found: Found, { signal }: StoreOptions): Promise<StoredArtifact> {
+async function store(
+  blobs: BlobStore,
+  found: Found,
+  { signal, known = new Map() }: PutOptions,
+): Promise<StoredArtifact> {
   const options = signal ? { signal } : {};
   if (found.type === 'file') return { ...(await blobs.putFile(found.file.source, options)), type: 'file' };
-  const sources = found.files.map(({ source }) => source);
-  const stored = await blobs.putFiles(sources, options);
-  const entries = found.files.flatMap(({ path, executable }, index): TreeEntry[] => {
-    const hashed = stored[index];
-    return hashed ? [{ path, ...hashed, executable }] : [];
+  const there = await stillThere(blobs, known, options);
+  const fresh = found.files.filter(({ path }) => !there.has(path));
+  const stored = await blobs.putFiles(
+    fresh.map(({ source }) => source),
+    options,
+  );
+  const hashed = new Map<string, Hashed | undefined>(there);
+  for (const [index, { path }] of fresh.entries()) hashed.set(path, stored[index]);
+  const entries = found.files.flatMap(({ path, executable }): TreeEntry[] => {
+    const content = hashed.get(path);
+    return content ? [{ path, digest: content.digest, size: content.size, executable }] : [];
   });
   // Last: a manifest that is there says that all of its content is.
   const manifest = encodeManifest({ entries, emptyFolders: found.emptyFolders });
   const { digest } = await blobs.putBytes(manifest, options);
   return { digest, type: 'tree', size: treeSize(entries) };
+}
+
+/** Named again without being put: each counts as put. */
+async function stillThere(
+  blobs: BlobStore,
+  known: ReadonlyMap<string, Hashed>,
+  { signal }: StoreOptions,
+): Promise<ReadonlyMap<string, Hashed>> {
+  const entries = await eachLimited(
+    [...known],
+    async (entry) => ((await blobs.touch(entry[1].digest)) ? entry : undefined),
+    { limit: blobs.atOnce, signal },
+  );
+  return new Map(entries.filter((entry) => entry !== undefined));
 }
 
 type Named = { readonly digest: Digest; readonly type: ContentType };

@@ -8,6 +8,7 @@ import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/stat
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
 import type { Edges } from './edges.js';
+import type { Checkpoints } from './checkpoints.js';
 import type { Outbox } from './outbox.js';
 import type { TimelineEntry } from './timeline.js';
 import type { ContentCatalog } from './content-catalog.js';
@@ -209,6 +210,8 @@ export interface Catalog extends AsyncDisposable {
   /** Who read and made which content, across runs. */
   readonly edges: Edges;
   readonly hosts: Hosts;
+  /** What running steps stored for their next attempt. */
+  readonly checkpoints: Checkpoints;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

@@ -3,6 +3,7 @@ import { artifactsOf } from './catalog/artifact-rows.js';
 import { attemptsOf, metricsOf } from './catalog/attempt-rows.js';
 import { buildById, currentBuild, publishBuild } from './catalog/build-rows.js';
 import { cacheIndex } from './catalog/cache-rows.js';
+import { kyselyCheckpoints } from './catalog/checkpoint-rows.js';
 import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from './catalog/decision-rows.js';
 import { contentRows } from './catalog/content-rows.js';
 import { effectsOf } from './catalog/effect-rows.js';
@@ -28,6 +29,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     outbox: kyselyOutbox(db),
     edges: kyselyEdges(db),
     hosts: kyselyHosts(db),
+    checkpoints: kyselyCheckpoints(db),
 
     publishBuild: (build) => publishBuild(db, build),
     currentBuild: (queue) => currentBuild(db, queue),

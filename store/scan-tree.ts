@@ -24,6 +24,8 @@ const mostEntries = 1_000_000;
 export type ScanOptions = StoreOptions & {
   /** Entries a tree may have. Default a million. */
   readonly most?: number;
+  /** Whether an entry and all below it are left out, by its name. */
+  readonly leaveOut?: (name: string) => boolean;
 };
 
 /**
@@ -33,7 +35,7 @@ export type ScanOptions = StoreOptions & {
  */
 export async function scanPath(
   path: string,
-  { signal, most = mostEntries }: ScanOptions = {},
+  { signal, most = mostEntries, leaveOut = () => false }: ScanOptions = {},
 ): Promise<Found> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
@@ -57,9 +59,11 @@ export async function scanPath(
   async function walk(folder: string, prefix: string, above: readonly string[]): Promise<void> {
     // At once, without the event loop, which has its turn between: a folder may hold a million files.
     const names = readdirSync(folder, { encoding: 'buffer' });
-    if (names.length === 0 && prefix !== '') emptyFolders.push(prefix);
+    let kept = 0;
     for (const bytes of names) {
       signal?.throwIfAborted();
+      if (leaveOut(bytes.toString())) continue;
+      kept += 1;
       const entry = join(prefix, utf8Name(bytes, prefix)).replaceAll(sep, '/');
       if (++count > most) throw unsafe(entry, `the entry after ${most} others`);
       const place = join(folder, basename(entry));
@@ -73,6 +77,7 @@ export async function scanPath(
       else if (above.includes(real)) throw unsafe(entry, 'a link to a folder it lies in');
       else await walk(real, entry, [...above, real]);
     }
+    if (kept === 0 && prefix !== '') emptyFolders.push(prefix);
   }
   const rootFolder = await realpath(real);
   await walk(rootFolder, '', [rootFolder]);

@@ -59,6 +59,7 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
       'cache_entries',
       'cache_uses',
       'timeline',
+      'checkpoints',
     ] as const)
       await trx.deleteFrom(table).where('run', 'in', part).execute();
     await trx.deleteFrom('runs').where('id', 'in', part).execute();

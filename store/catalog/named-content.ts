@@ -62,7 +62,15 @@ function note(found: Found, reason: KeepReason, content: readonly Named[]): void
 async function everyRun(db: CatalogDb): Promise<readonly string[]> {
   const found = new Set<string>();
   for (const { id } of await db.selectFrom('runs').select('id').execute()) found.add(id);
-  for (const table of ['steps', 'attempts', 'artifacts', 'gates', 'approvals', 'run_content'] as const)
+  for (const table of [
+    'steps',
+    'attempts',
+    'artifacts',
+    'gates',
+    'approvals',
+    'run_content',
+    'checkpoints',
+  ] as const)
     for (const { run } of await db.selectFrom(table).select('run').distinct().execute()) found.add(run);
   return [...found];
 }
@@ -85,6 +93,13 @@ export async function contentOfRuns(db: CatalogDb, runs: readonly string[]): Pro
     }
     const logs = await db.selectFrom('attempts').select('log').distinct().where('run', 'in', part).execute();
     for (const { log } of logs) if (log !== null) add({ digest: log, type: 'file' });
+    const checkpoints = await db
+      .selectFrom('checkpoints')
+      .select('digest')
+      .distinct()
+      .where('run', 'in', part)
+      .execute();
+    for (const { digest } of checkpoints) add({ digest, type: 'tree' });
     for (const json of await jsonOfRuns(db, part)) for (const named of namedByJson(json)) add(named);
   }
   return [...found.values()];

@@ -2,6 +2,7 @@ import type { ProjectedRows } from '../catalog.js';
 import { upsertArtifacts } from './artifact-rows.js';
 import { upsertAttempts, upsertMetrics } from './attempt-rows.js';
 import { upsertUses } from './cache-rows.js';
+import { dropCheckpoints } from './checkpoint-rows.js';
 import type { Subject } from './exclusive.js';
 import { exclusive } from './exclusive.js';
 import { tellLifecycle } from './lifecycle-rows.js';
@@ -19,6 +20,7 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
   await exclusive(db, runs, async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
     const told = await upsertSteps(trx, { steps, attempts });
+    await dropCheckpoints(trx, steps);
     await upsertAttempts(trx, attempts);
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);

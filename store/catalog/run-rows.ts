@@ -45,6 +45,9 @@ export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
     if (Object.keys(columns).length > 0) {
       await trx.updateTable('runs').set(columns).where('id', '=', id).execute();
     }
+    // Also of steps that nobody awaited.
+    if (end === 'completed' && end !== stored.status)
+      await trx.deleteFrom('checkpoints').where('run', '=', id).execute();
     if (tags) {
       await trx.deleteFrom('run_tags').where('run', '=', id).execute();
       await insertTags(trx, id, tags);

@@ -176,6 +176,15 @@ export type CatalogTables = {
     seen_at: Time;
     gone: number;
   };
+  readonly checkpoints: {
+    run: string;
+    path: string;
+    attempt: number;
+    sequence: number;
+    digest: Digest;
+    size: number;
+    at: Time;
+  };
   readonly cache_leases: {
     key: Digest;
     run: string;

@@ -6,6 +6,7 @@ import { garbage } from './0004-garbage.js';
 import { attemptResources } from './0005-attempt-resources.js';
 import { timeline } from './0006-timeline.js';
 import { hosts } from './0007-hosts.js';
+import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
@@ -22,5 +23,6 @@ export const migrations: Migrations = {
   '0005-attempt-resources': attemptResources,
   '0006-timeline': timeline,
   '0007-hosts': hosts,
+  '0009-checkpoints': checkpoints,
   '0010-recovery': recovery,
 };

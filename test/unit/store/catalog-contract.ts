@@ -1,4 +1,5 @@
 import type { Catalog } from '../../../store/catalog.js';
+import { checkpointsContract } from './checkpoints-contract.js';
 import { edgesContract } from './edges-contract.js';
 import { outboxContract } from './outbox-contract.js';
 import {
@@ -727,5 +728,6 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
     });
   });
   outboxContract(name, open);
+  checkpointsContract(name, open);
   edgesContract(name, open);
 }
