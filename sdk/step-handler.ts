@@ -31,6 +31,13 @@ export type StepContext<O = Record<string, unknown>> = {
   readonly out: { readonly [P in ArtifactKeys<O>]: string };
   /** Folder that outlives the attempt in a container or process; inside the worker it goes with it. */
   readonly checkpoint: string;
+  /** Folder of the last checkpoint that `writeCheckpoint` made, in this attempt or an earlier one. */
+  readonly lastCheckpoint: string | undefined;
+  /**
+   * Has `write` fill an empty folder, which then takes the place of the last checkpoint: whole or not at all, whenever the
+   * program is killed. One call at a time.
+   */
+  writeCheckpoint(write: (folder: string) => Promise<void> | void): Promise<void>;
   readonly log: StepLog;
   /** Aborts when the run is cancelled or the attempt times out. */
   readonly signal: AbortSignal;

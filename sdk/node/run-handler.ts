@@ -6,6 +6,7 @@ import { contract, inputPath } from '../step-contract.js';
 import type { StepEvent } from '../step-contract.js';
 import type { StepContext, StepLog } from '../step-handler.js';
 import type { StepDefinition } from '../step.js';
+import { lastCheckpoint, writeCheckpoint } from './whole-checkpoint.js';
 
 export type HandlerRun = {
   readonly run: string;
@@ -75,6 +76,10 @@ function contextOf(
     get checkpoint() {
       return inFolder(contract.checkpoint);
     },
+    get lastCheckpoint() {
+      return lastCheckpoint(inFolder(contract.checkpoint));
+    },
+    writeCheckpoint: (write) => writeCheckpoint(inFolder(contract.checkpoint), attempt, write),
     log: { debug: message('debug'), info: message('info'), warn: message('warn'), error: message('error') },
     signal,
     metric: (name, value, index) =>

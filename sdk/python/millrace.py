@@ -15,6 +15,7 @@ Module attributes, read when first used:
     inputs      the step's input by name, as attributes or keys; an artifact is the path of its content
     folder      the step's folder
     checkpoint  folder that outlives the attempt: look here first, write here now and then
+                (or leave it to `save_checkpoint` and `load_checkpoint`)
     run, step   identity of the run, and of the step in it (`train#2`)
     attempt     1 for the first
 
@@ -26,11 +27,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
+import shutil
+import signal
 import sys
+import tempfile
 import threading
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Iterator, NoReturn
 
 # Bound when first used, by __getattr__ below: importing this file outside a step is no error.
 inputs: Inputs
@@ -44,6 +50,7 @@ CONTRACT_VERSION = 1
 NON_RETRYABLE = 65  # EX_DATAERR of sysexits.h
 LEVELS = ("debug", "info", "warn", "error")
 LINE_LIMIT = 65_536  # bytes of one line of the events file
+STATE_FILE = "state.pickle"  # in a checkpoint that `save_checkpoint` wrote
 SAFE_INTEGER = 2**53 - 1  # larger ones lose digits where JSON numbers are doubles
 
 
@@ -143,6 +150,68 @@ def secret(name: str) -> str:
         ) from None
 
 
+def save_checkpoint(state: Any) -> None:
+    """Keeps one object, pickled, for the next attempt: `load_checkpoint` gives it. Whole or not at all."""
+    with writing_checkpoint() as target:
+        with open(target / STATE_FILE, "wb") as file:
+            pickle.dump(state, file, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def load_checkpoint(default: Any = None) -> Any:
+    """What `save_checkpoint` kept last, in this attempt or an earlier one; `default` where nothing was kept."""
+    last = last_checkpoint()
+    if last is None:
+        return default
+    with open(last / STATE_FILE, "rb") as file:
+        return pickle.load(file)
+
+
+@contextmanager
+def writing_checkpoint() -> Iterator[Path]:
+    """Gives an empty folder to write to, which takes the place of the last checkpoint at the end of the `with` block.
+
+        with millrace.writing_checkpoint() as folder:
+            torch.save(model.state_dict(), folder / "model.pt")
+
+    A program that is killed meanwhile, or an exception in the block, leaves the last one as it was. Of several processes
+    of a step one may do this.
+    """
+    place = _checkpoint()
+    own = f".{_identity('MILLRACE_ATTEMPT', '1')}-"
+    draft = Path(tempfile.mkdtemp(prefix=own, dir=place))
+    try:
+        yield draft
+        _sync(draft)
+        with _checkpoint_lock:
+            older = _checkpoints(place)
+            os.rename(draft, place / f"{int(older[-1].name) + 1 if older else 1:08d}")
+            left = [each for each in place.glob(".*-*") if not each.name.startswith(own)]
+            for each in [*older, *left]:
+                shutil.rmtree(each, ignore_errors=True)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def last_checkpoint() -> Path | None:
+    """Folder of the last checkpoint that is whole, of this attempt or an earlier one; None where there is none."""
+    found = _checkpoints(_checkpoint())
+    return found[-1] if found else None
+
+
+def stopping() -> bool:
+    """Whether the step is to end: it was cancelled, is over its time, or its machine goes away.
+
+    It then has 10 s to save a checkpoint and leave; its result counts no more. From the first call on, which the main
+    thread makes, SIGTERM does not end the program by itself: ask again and again.
+
+        if millrace.stopping():
+            sys.exit("stopped")
+    """
+    if not _listening and threading.current_thread() is threading.main_thread():
+        _listen()
+    return _stop.is_set()
+
+
 def fail(message: str, retryable: bool = True) -> NoReturn:
     """Ends the step as failed, with the reason people will read.
 
@@ -164,9 +233,7 @@ def __getattr__(name: str) -> Any:
     if name == "folder":
         return _folder()
     if name == "checkpoint":
-        path = _folder() / "checkpoint"
-        path.mkdir(exist_ok=True)
-        return path
+        return _checkpoint()
     if name == "attempt":
         return int(_identity("MILLRACE_ATTEMPT", "1"))
     if name == "run":
@@ -177,6 +244,9 @@ def __getattr__(name: str) -> Any:
 
 
 _output_lock = threading.Lock()
+_checkpoint_lock = threading.Lock()
+_stop = threading.Event()
+_listening = False
 _read: dict[Path, Inputs] = {}
 
 
@@ -188,6 +258,38 @@ def _folder() -> Path:
             "Start it with `millrace run`; to try it alone, set MILLRACE_DIR to a folder with an input.json."
         )
     return Path(value)
+
+
+def _checkpoint() -> Path:
+    path = _folder() / "checkpoint"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def _checkpoints(place: Path) -> list[Path]:
+    """Those that are whole, the last one last."""
+    return sorted((each for each in place.iterdir() if each.name.isdigit()), key=lambda each: int(each.name))
+
+
+def _sync(folder: Path) -> None:
+    """Puts files on the disk before they get their name: a machine that loses its power must not leave empty ones."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(parent, name), "rb") as file:
+                os.fsync(file.fileno())
+
+
+def _listen() -> None:
+    global _listening
+    before = signal.getsignal(signal.SIGTERM)
+
+    def on_term(number: int, frame: Any) -> None:
+        _stop.set()
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, on_term)
+    _listening = True
 
 
 def _identity(variable: str, alone: str) -> str:
