@@ -1,4 +1,4 @@
-import { readdir, rename, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { removeTree } from './remove-tree.js';
 import { contract } from '../sdk/step-contract.js';
@@ -15,24 +15,35 @@ export async function keepCheckpoint(folder: string): Promise<void> {
   }
 }
 
-/** Moves the newest earlier attempt's checkpoint into this one's folder, also of an attempt whose worker died. */
-export async function takeCheckpoint(folder: string): Promise<void> {
+/** What an attempt left on this host. */
+export type LocalCheckpoint = { readonly attempt: number; readonly folder: string };
+
+/** The checkpoint of the newest attempt before this one that left any, also of one whose worker died. */
+export async function localCheckpoint(folder: string): Promise<LocalCheckpoint | undefined> {
   const step = path.dirname(folder);
-  const attempts = (await readdir(step))
+  const attempts = (await readdir(step).catch(() => []))
     .map(Number)
     .filter((attempt) => attempt < Number(path.basename(folder)));
   for (const attempt of attempts.sort((a, b) => b - a)) {
-    const from = path.join(step, String(attempt), contract.checkpoint);
-    const files = await readdir(from).catch(() => []);
-    if (files.length > 0) return rename(from, path.join(folder, contract.checkpoint));
+    const left = path.join(step, String(attempt), contract.checkpoint);
+    const files = await readdir(left).catch(() => []);
+    if (files.length > 0) return { attempt, folder: left };
   }
+  return undefined;
+}
+
+/** Moves it into another attempt's folder. */
+export async function takeCheckpoint({ folder: from }: LocalCheckpoint, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await rename(from, path.join(folder, contract.checkpoint));
 }
 
 /** When a step has ended nothing of its attempts up to this one is left on this host; a later one may be running already. */
 export async function forgetStep(folder: string): Promise<void> {
   const step = path.dirname(folder);
+  // `2`, and what lies beside it: `2.pinned`.
   const ended = (await readdir(step).catch(() => [])).filter(
-    (name) => Number(name) <= Number(path.basename(folder)),
+    (name) => Number.parseInt(name, 10) <= Number(path.basename(folder)),
   );
   for (const name of ended) await removeTree(path.join(step, name));
   for (const empty of [step, path.dirname(step)]) await rmdir(empty).catch(() => undefined);

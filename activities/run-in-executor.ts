@@ -29,7 +29,8 @@ import { takeFileLock } from './executors/file-lock.js';
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
 import { refuseFullDisk } from './full-disk.js';
-import { keepCheckpoint, takeCheckpoint } from './carry-checkpoint.js';
+import { keepCheckpoint } from './carry-checkpoint.js';
+import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { lastLines } from './last-lines.js';
 import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
@@ -207,7 +208,7 @@ async function prepare(
       await loseEarlierAttempts({ run, step, attempt }, env);
       await endEarlierAttempts({ installation: env.installation, run, step, attempt });
     }
-    await takeCheckpoint(folder);
+    await restoreCheckpoint({ run, path: step, attempt, folder, env });
     const mode = task.executor === 'docker' ? 'link' : 'copy';
     await layOutFolder({ folder, input, mode, store: env.store, signal });
   }

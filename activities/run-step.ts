@@ -16,7 +16,8 @@ import type { SecretMask } from './mask-secrets.js';
 import { maskedFailure, secretMask } from './mask-secrets.js';
 import { recordedOutcome } from './recorded-outcome.js';
 import { reportAttempt } from './report-attempt.js';
-import { releaseAttempt, runInExecutor } from './run-in-executor.js';
+import { releaseAttempt } from './run-in-executor.js';
+import { runWithCheckpoints } from './checkpoints/run-with-checkpoints.js';
 import { runInWorker } from './run-in-worker.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -51,7 +52,7 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
       }
       mask = await secretMask(task.spec.secrets, env.secrets);
       const definition = await env.placed.definition(task.spec);
-      const run = task.executor === 'worker' ? runInWorker : runInExecutor;
+      const run = task.executor === 'worker' ? runInWorker : runWithCheckpoints;
       const input = validInput(definition, task);
       const { queueTimeoutMs } = task.spec;
       const roomWithinMs = queueTimeoutMs && Math.max(1, queueTimeoutMs - Math.max(0, Date.now() - since));

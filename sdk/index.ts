@@ -1,7 +1,7 @@
 export { dataset, directory, file, model, report } from './artifact.js';
 export type { ArtifactKind, ArtifactRef, ArtifactSchema, Digest } from './artifact.js';
 export { step } from './step.js';
-export type { CacheOptions, CacheScope, Isolation, Resources } from './step-options.js';
+export type { CacheOptions, CacheScope, CheckpointOptions, Isolation, Resources } from './step-options.js';
 export type { KindPolicy, OutOfMemoryPolicy, RetryPolicy } from './retry-policy.js';
 export type { StepTimeouts } from './step-timeouts.js';
 export type { OnFailure } from './failure-policy.js';

@@ -46,6 +46,13 @@ export type CacheOptions = {
   readonly scope?: CacheScope;
 };
 
+export type CheckpointOptions = {
+  /** How often `checkpoint/` is looked at while the step runs. Default 30s, at least 1s. Large ones are stored more seldom. */
+  readonly every?: Duration;
+  /** One that is larger is not stored, with a warning, and is then found again on its own host only. Default 10GiB. */
+  readonly maximum?: Bytes;
+};
+
 type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
   /** Unique in the project: letters, digits, `-`, `_`. */
   readonly name: string;
@@ -71,6 +78,11 @@ type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
    * Default: off, or what the configuration says. With `network` only together with a `ttl`; never with `inline`.
    */
   readonly cache?: boolean | CacheOptions;
+  /**
+   * How what it writes to `checkpoint/` is stored while it runs, so that the next attempt finds it on any host. Default: every
+   * 30 s. `false`: the next attempt finds it on the same host only.
+   */
+  readonly checkpoint?: boolean | CheckpointOptions;
 };
 
 export type CommandStepOptions<I extends z.ZodObject, O extends z.ZodObject> = CommonOptions<I, O> & {

@@ -13,6 +13,8 @@ import type { CacheSpec } from './cache-spec.js';
 import { cacheSpec } from './cache-spec.js';
 import type { RetrySpec } from './retry-policy.js';
 import { retrySpec } from './retry-policy.js';
+import type { CheckpointSpec } from './checkpoint-spec.js';
+import { checkpointSpec } from './checkpoint-spec.js';
 import type { CommandStepOptions, FunctionStepOptions, Isolation } from './step-options.js';
 import { isolations } from './step-options.js';
 import type { TimeoutSpec } from './step-timeouts.js';
@@ -44,6 +46,8 @@ export type StepSpec = TimeoutSpec & {
   /** What becomes of it when no attempt is left; undefined where the run decides. */
   readonly onFailure: FailurePolicy | undefined;
   readonly retry: RetrySpec;
+  /** How its checkpoint is stored; false where it is not, undefined in builds of before it was. */
+  readonly checkpoint?: CheckpointSpec | false;
   /** Artifact outputs; every other output field is JSON. */
   readonly artifacts: readonly OutputField[];
   /** Names of the other output fields. */
@@ -172,6 +176,7 @@ export function specOf(
     ...timeoutSpec(name, options.timeout),
     onFailure: failurePolicy(options.onFailure, `Step \`${name}\``),
     retry: retrySpec(name, options.retry ?? {}),
+    checkpoint: checkpointSpec(options, { inWorker: isolation === 'inline' || isolation === 'none' }),
     ...outputFields(options.output, name),
     cache: cacheSpec(options, { inline }),
     source: 'source' in options ? options.source : undefined,
@@ -179,7 +184,7 @@ export function specOf(
 }
 
 const knownOptions: readonly string[] = [
-  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'onFailure', 'version', 'cache', 'image', 'source', 'command', 'isolation', 'inline',
+  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'onFailure', 'version', 'cache', 'checkpoint', 'image', 'source', 'command', 'isolation', 'inline',
 ]; // prettier-ignore
 
 function outputFields(output: z.ZodObject, step: string): Pick<StepSpec, 'artifacts' | 'values'> {

@@ -2,7 +2,14 @@ import type { Replacement, Span } from './parse-source.js';
 import { parseSource } from './parse-source.js';
 
 /** Options of a step that say how it is run, not what it gives. */
-const runOptions: ReadonlySet<string> = new Set(['resources', 'timeout', 'retry', 'onFailure', 'cache']);
+const runOptions: ReadonlySet<string> = new Set([
+  'resources',
+  'timeout',
+  'retry',
+  'onFailure',
+  'cache',
+  'checkpoint',
+]);
 
 type Node = { readonly type?: string; readonly span?: Span } & Readonly<Record<string, unknown>>;
 

@@ -42,6 +42,7 @@ describe('the logic of a step', () => {
 
   test.each([
     ['resources, timeout and retries', steps(train("resources: { cpus: 2, memory: '4GiB' }, timeout: '2h', retry: { attempts: 3 },"))],
+    ['how its checkpoint is stored', steps(train("checkpoint: { every: '10s' },"))],
     ['how it is cached', steps(train().replace('cache: true', "cache: { ttl: '1h', scope: 'queue' }"))],
     ['options in another order, in short form, at the end',
       steps(`const timeout = '3h';\n${train().replace("name: 'train',", "timeout, name: 'train',").replace('output: io,', 'output: io, retry: { attempts: 2 }')}`)],
