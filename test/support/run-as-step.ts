@@ -41,6 +41,17 @@ export type StepEnd = ProgramEnd & {
   readonly events: readonly StepEvent[];
 };
 
+/** What a program finds in its environment, in a folder that `layOutStep` made. */
+export const stepEnvironment = (folder: string): Readonly<Record<string, string>> => ({
+  [contractEnv.version]: String(contractVersion),
+  [contractEnv.folder]: folder,
+  [contractEnv.run]: 'run-1',
+  [contractEnv.step]: 'train#2',
+  [contractEnv.attempt]: '3',
+  PYTHONPATH: helperFolder,
+  PYTHONDONTWRITEBYTECODE: '1',
+});
+
 /** Runs a program in a folder that `layOutStep` made. @throws ZodError for a line of the events file that is no event */
 export async function runAsStep(
   [program = '', ...args]: readonly string[],
@@ -48,15 +59,7 @@ export async function runAsStep(
 ): Promise<StepEnd> {
   const end = await runProgram(program, args, {
     cwd,
-    env: {
-      [contractEnv.version]: String(contractVersion),
-      [contractEnv.folder]: folder,
-      [contractEnv.run]: 'run-1',
-      [contractEnv.step]: 'train#2',
-      [contractEnv.attempt]: '3',
-      PYTHONPATH: helperFolder,
-      PYTHONDONTWRITEBYTECODE: '1',
-    },
+    env: stepEnvironment(folder),
   });
   const text = await readFile(path.join(folder, contract.output), 'utf8').catch(() => undefined);
   const events = (await readFile(path.join(folder, contract.events), 'utf8')).split('\n').filter(Boolean);

@@ -75,12 +75,12 @@ def parse_options() -> argparse.Namespace:
 def cross_validate(classifier, parameter, sizes, x, y, seed):
     """The best size, its AUC, and each row's score by the model that had not seen it.
 
-    The folds' models grow side by side, so that the curve of the mean AUC can be watched while they train.
+    The folds' models grow side by side, so that the curve of the mean AUC can be watched while they train. Each size is a
+    checkpoint: a training that was killed goes on with the next one, on any host, and comes to the same model.
     """
     folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y))
-    models = [clone(classifier) for _ in folds]
-    best = None
-    for stage, size in enumerate(sizes):
+    done, models, best = millrace.load_checkpoint((0, [clone(classifier) for _ in folds], None))
+    for stage, size in list(enumerate(sizes))[done:]:
         scores = np.empty(len(y))
         for model, (fit, held) in zip(models, folds):
             model.set_params(**{parameter: size}).fit(x[fit], y[fit])
@@ -90,6 +90,9 @@ def cross_validate(classifier, parameter, sizes, x, y, seed):
         millrace.progress((stage + 1) / (len(sizes) + 1), f"{parameter} = {size}")
         if best is None or auc > best[1]:
             best = size, auc, scores
+        millrace.save_checkpoint((stage + 1, models, best))
+        if millrace.stopping():
+            raise SystemExit("stopped")
     return best
 
 

@@ -8,9 +8,11 @@ import { renderCommand } from '../../../sdk/command-template.js';
 import type { Step } from '../../../sdk/step.js';
 import { STEP } from '../../../sdk/step.js';
 import { describeWith } from '../../support/describe-with.js';
+import { startProgram } from '../../support/run-program.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import type { StepEnd } from '../../support/run-as-step.js';
-import { layOutStep, runAsStep } from '../../support/run-as-step.js';
+import { layOutStep, runAsStep, stepEnvironment } from '../../support/run-as-step.js';
+import { waitFor } from '../../support/wait-for.js';
 import { trainerFolder, trainerPython } from './trainer-python.js';
 
 const applications = path.join(trainerFolder, '../hmda.csv');
@@ -103,6 +105,46 @@ describeWith({ python: true }, "the mortgage example's scripts, run as its steps
       expect(Math.max(...series.map(({ value }) => value))).toBe(first.models[index]?.output?.['auc']);
     }
   });
+
+  test.each(['boosting', 'forest'])(
+    'go on with the next size where a training of %s was killed, and come to the same model',
+    async (kind) => {
+      const { out } = await validated(applications);
+      const values = { kind, seed: 7 };
+      const folder = await layOutStep({
+        folder: path.join(root, String(count++)),
+        values,
+        artifacts: { table: ['dataset', out('train')] },
+      });
+      const [, ...args] = renderCommand((train as object as Step)[STEP].spec.command ?? [], values, folder);
+      const metrics = async () =>
+        (await readFile(path.join(folder, 'events.jsonl'), 'utf8')).match(/"metric"/g)?.length ?? 0;
+      await using killed = startProgram(python, args, { cwd: trainerFolder, env: stepEnvironment(folder) });
+      await waitFor(async () => (await metrics()) >= 4, {
+        what: 'four sizes',
+        timeoutMs: 120_000,
+        intervalMs: 5,
+      });
+      killed.kill('SIGKILL');
+      await killed.ended;
+      const seen = await metrics();
+
+      const whole = await trained(out('train'), kind);
+      const rest = await runAsStep([python, ...args], { folder, cwd: trainerFolder });
+      const sizes = ({ events }: StepEnd) =>
+        events.flatMap((event) => (event.type === 'metric' ? [[event.index, event.value]] : []));
+      expect(rest.output).toEqual(whole.output);
+      // One size may have been told of and not saved yet: it is computed again.
+      expect(sizes(rest).length - sizes(whole).length).toBeLessThanOrEqual(1);
+      expect(sizes(rest).slice(seen)).toEqual(sizes(whole).slice(-sizes(rest).slice(seen).length));
+      // Not by the bytes of the model: its trees carry padding, which is whatever lay in memory.
+      const resumed = path.join(folder, 'out/model');
+      const about = (model: string) => readFile(path.join(model, 'model.json'), 'utf8');
+      expect(await about(resumed)).toBe(await about(whole.out('model')));
+      const judged = async (model: string) => (await evaluated(model, out('test'))).output;
+      expect(await judged(resumed)).toEqual(await judged(whole.out('model')));
+    },
+  );
 
   test('split by seed: alike shares on both sides, no application on both, whatever the order of the file', async () => {
     const rows = (await readFile(applications, 'utf8')).trim().split('\n');

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { createClient } from '../../../client/index.js';
 import { loadConfig } from '../../../config/load-config.js';
@@ -39,7 +40,7 @@ const files = {
   'fit.steps.ts': `
 import { step } from 'millrace';
 import { z } from 'zod';
-${step('often', "checkpoint: { every: '1s' }")}
+${step('often', "checkpoint: { every: '1s' }, retry: { attempts: 2 }")}
 ${step('atEnd', "checkpoint: { every: '1 hour' }, timeout: '8s', retry: { attempts: 2, initialInterval: '6s' }")}`,
   'fit.pipeline.ts': `
 import { pipeline } from 'millrace';
@@ -121,6 +122,24 @@ for (const { where, needs, shared } of fleets) {
 }
 
 describeWith({ temporal: true, docker: true }, 'a checkpoint at the end of an attempt', () => {
+  test('is what a container that was killed had written last', async () => {
+    const { client, startHost, timeline, stored } = await openFleet(await onFiles());
+    await startHost('a');
+    const run = await client.start('steady', { first: 'runs' });
+    await waitFor(async () => stored(run.id, 'often'), { what: 'a checkpoint', timeoutMs: 60_000 });
+    const filter = ['--filter', `label=millrace.run=${run.id}`];
+    const [id = ''] = execFileSync('docker', ['ps', '-q', ...filter], { encoding: 'utf8' }).split('\n');
+    execFileSync('docker', ['kill', id]);
+    const { began, attempt } = (await run.result()) as { began: number; attempt: number };
+    expect(attempt).toBe(2);
+    expect(began).toBeGreaterThan(1);
+    expect((await timeline(run.id)).map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      expect.stringContaining('checkpoint-stored: stored a checkpoint'),
+      expect.stringContaining('checkpoint-stored: stored its last checkpoint'),
+      'checkpoint-restored: goes on from what attempt 1 left on this host',
+    ]);
+  });
+
   test.each([
     ['fails', 'STEP_FAILED', 3],
     ['stops', 'STEP_TIMEOUT', 50_000],
