@@ -33,30 +33,34 @@ export function recordIndex(
   const taken = new Set<string>();
   const named = new Set<string>();
 
-  /** Large calls come to the others once something looks for their like. */
-  async function readAll(group: string): Promise<void> {
-    const waiting = unread.get(group) ?? [];
-    for (let call = waiting.shift(); call; call = waiting.shift()) {
-      const values = await readLarge(call.path);
-      const { large: _large, ...rest } = call;
-      const whole: RecordedCall = values
-        ? { ...rest, ...values }
-        : { ...rest, unusable: 'its record cannot be read any more' };
-      byPath.set(call.path, whole);
-      grouped(byKey, keyOf(whole)).push(whole);
-    }
+  const reading = new Map<string, Promise<void>>();
+  /** A large call comes to the others once something looks for its like: read once for all who look. */
+  function read(call: RecordedCall): Promise<void> {
+    const before = reading.get(call.path) ?? readWhole(call);
+    reading.set(call.path, before);
+    return before;
+  }
+  async function readWhole({ large: _large, ...call }: RecordedCall): Promise<void> {
+    const values = await readLarge(call.path);
+    const whole: RecordedCall = values
+      ? { ...call, ...values }
+      : { ...call, unusable: 'its record cannot be read any more' };
+    byPath.set(call.path, whole);
+    grouped(byKey, keyOf(whole)).push(whole);
   }
 
   return {
     async match(call) {
       const key = keyOf(call);
       const free = () => (byKey.get(key) ?? []).filter(({ path }) => !taken.has(path));
-      let equal = free();
-      if (!equal.some((each) => each.path === call.path && isUsable(each))) {
-        const group = groupOf(call);
-        while ((unread.get(group) ?? []).length > 0) await readAll(group);
-        equal = free();
+      const large = unread.get(groupOf(call)) ?? [];
+      // That of its own path first: the others are read only where it is not the one.
+      const own = (each: RecordedCall) => each.path === call.path;
+      for (const each of [...large.filter(own), ...large.filter((other) => !own(other))]) {
+        if (free().some((equal) => isUsable(equal) && (own(equal) || !own(each)))) break;
+        await read(each);
       }
+      const equal = free();
       const usable = equal.filter(isUsable);
       const candidates = usable.length > 0 ? usable : equal;
       const found = candidates.find(({ path }) => path === call.path) ?? candidates[0];

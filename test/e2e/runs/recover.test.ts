@@ -9,9 +9,9 @@ import { temporaryFolder } from '../../support/temporary-folder.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const pipelines = `
-import { approval, atLeast, gate, pipeline, promote, register } from 'millrace';
+import { approval, atLeast, fetchData, gate, pipeline, promote, register } from 'millrace';
 import { z } from 'zod';
-import { blue, green, join, prepare, red } from './fit.steps.js';
+import { blue, green, join, prepare, red, wide } from './fit.steps.js';
 const rows = z.object({ rows: z.number() });
 export const branches = pipeline({ name: 'branches', input: rows }, async ({ rows }) => {
   const { table } = await prepare({ rows });
@@ -32,6 +32,15 @@ export const nested = pipeline({ name: 'nested', input: rows }, async ({ rows })
   return { score: score + (await green({ table })).score };
 });
 export { inner };
+export const released = pipeline({ name: 'released', input: z.object({ uri: z.string() }) }, async ({ uri }) => {
+  const data = await fetchData(uri, { kind: 'model' });
+  const { text } = await wide({ table: data });
+  const version = await register('released', { model: data, evidence: { text } });
+  await approval('go', { of: version, evidence: { text } });
+  await red({ table: data });
+  await green({ table: data });
+  return { length: text.length, version: version.version };
+});
 export const joined = pipeline({ name: 'joined', input: rows }, async ({ rows }) => {
   const { table } = await prepare({ rows });
   const { score } = await red({ table });
@@ -50,6 +59,8 @@ export const prepare = step({ name: 'prepare', isolation: 'process', input: z.ob
 export const red = step({ ...io, name: 'red' }, async ({ table }) => { ran('red'); return { score: (await readFile(table.path)).length + ${red} }; });
 export const green = step({ ...io, name: 'green' }, async () => { ran('green'); return { score: ${green} }; });
 export const blue = step({ ...io, name: 'blue' }, async () => { ran('blue'); return { score: 3 }; });
+export const wide = step({ name: 'wide', isolation: 'none', input: z.object({ table: model() }), output: z.object({ text: z.string() }) },
+  () => { ran('wide'); return { text: 'x'.repeat(300_000) }; });
 export const join = step({ name: 'join', isolation: 'none', input: z.object({ score: z.number() }), output: z.object({ text: z.string() }) },
   ({ score }) => { ran('join'); return { text: 'score ' + score }; });
 `;
@@ -82,6 +93,12 @@ describeWith({ temporal: true }, 'recovery', () => {
     const before = (await client.currentBuild()).id;
     await writeProject(millrace.project, { 'fit.steps.ts': text });
     await waitFor(async () => (await client.currentBuild()).id !== before, { what: 'the new build' });
+  };
+  const terminate = async (id: string): Promise<void> => {
+    const { Client, Connection } = await import('@temporalio/client');
+    const connection = await Connection.connect({ address: millrace.temporal.address });
+    await new Client({ connection }).workflow.getHandle(id).terminate('by the test');
+    await connection.close();
   };
   const ended = (run: RunHandle) =>
     run.result().then(
@@ -188,6 +205,54 @@ describeWith({ temporal: true }, 'recovery', () => {
       { path: 'prepare', reused: { run: `${first.id}.inner`, path: 'prepare' } },
       { path: 'red' },
     ]);
+  });
+
+  test('a run that was terminated goes on with its large values, what it fetched, registered and was approved', async () => {
+    await rebuild(stepsOf(trace, { green: broken }));
+    await ranSince();
+    const file = path.join(millrace.project, 'data.bin');
+    await writeFile(file, 'as it was');
+    const first = await client.start('released', { uri: `file://${file}` });
+    await waitFor(async () => (await first.view()).approvals.length > 0, { what: 'the approval' });
+    await first.decide('go', { decision: 'approved', by: 'ada' });
+    expect(await ended(first)).toEqual({ code: 'STEP_FAILED' });
+    await rebuild(stepsOf(trace));
+    await writeFile(file, 'as it is now');
+    const { plan, run } = await client.recover(first.id);
+    expect(planSummary(plan)).toBe('planned 6, reused 5, run 1, changed 0');
+    expect(await run!.result()).toEqual({ length: 300_000, version: 1 });
+    expect(await ranSince()).toEqual(['green', 'green', 'red', 'wide']);
+    expect((await client.model('released')).versions).toHaveLength(1);
+    expect((await run!.view()).approvals).toEqual([]);
+
+    // Read anew, its bytes are others: another version, and nobody has approved that.
+    const anew = await client.recover(run!.id, { from: ['fetchData'] });
+    await waitFor(async () => (await anew.run!.view()).approvals.length > 0, { what: 'the question' });
+    expect(await ranSince()).toEqual(['wide']);
+    expect((await anew.run!.view()).approvals).toMatchObject([{ status: 'open', of: { version: 2 } }]);
+    // Whatever ended it: what it did is there for the next.
+    await terminate(anew.run!.id);
+    await waitFor(async () => (await anew.run!.view()).run.status === 'terminated', { what: 'its end' });
+    const last = await client.recover(anew.run!.id);
+    expect(last.plan.steps.map(({ path: at, action }) => `${at} ${action}`)).toEqual([
+      'fetchData reuse',
+      'wide reuse',
+      'register reuse',
+      'go run',
+    ]);
+    await waitFor(async () => (await last.run!.view()).approvals.length > 0, { what: 'the question again' });
+    await last.run!.decide('go', { decision: 'rejected', by: 'bob', reason: 'no' });
+    expect(await ended(last.run!)).toEqual({ code: 'APPROVAL_REJECTED' });
+    expect((await client.model('released')).versions).toHaveLength(2);
+    const rejected = await client.recover(last.run!.id);
+    expect(rejected.plan.notes).toEqual([
+      expect.stringContaining('The run will end so again: APPROVAL_REJECTED'),
+    ]);
+    expect(await ended(rejected.run!)).toEqual({ code: 'APPROVAL_REJECTED' });
+    expect((await rejected.run!.view()).steps.find(({ path: at }) => at === 'go')).toMatchObject({
+      status: 'failed',
+      reused: { run: last.run!.id, path: 'go' },
+    });
   });
 
   test('a result whose content is gone is made again', async () => {
