@@ -28,7 +28,8 @@ import type {
 import { takeFileLock } from './executors/file-lock.js';
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
-import { refuseFullDisk } from './full-disk.js';
+import type { DiskState } from './full-disk.js';
+import { diskState, refuseFullDisk } from './full-disk.js';
 import { keepCheckpoint } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { lastLines } from './last-lines.js';
@@ -100,10 +101,12 @@ async function watchedAlone(
     const execution = await prepare(attempt, { folder, log, begun });
     leave.throwIfAborted();
     const { end, failure } = await execute(attempt, execution, begun);
+    // Now, and not when the store has taken the log: there may be room again by then.
+    const disk = await diskState(folder);
     if (end.reason === 'left' && task.executor === 'docker') throw handedOver(attempt, { kept: true });
     const stored = await env.store.put(log).catch(() => undefined);
     attempt.report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
-    await refuseFailedEnd(attempt, { end, failure, log, folder });
+    await refuseFailedEnd(attempt, { end, failure, log, disk, unseen: begun !== false });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
     const artifacts = await storeArtifacts({
@@ -310,15 +313,19 @@ const defined = ({ exitCode, cpuSeconds, peakMemoryBytes, packages }: ExecutionE
   ...(packages && { packages }),
 });
 
+type FailedEnd = {
+  readonly end: ExecutionEnd;
+  readonly failure: FailureEvent | undefined;
+  readonly log: string;
+  readonly disk: DiskState | undefined;
+  /** Whether it may have ended before anybody looked. */
+  readonly unseen: boolean;
+};
+
 /** Turns an end that is no success into the error people read. */
 async function refuseFailedEnd(
   { task, signal }: Attempt,
-  {
-    end,
-    failure,
-    log,
-    folder,
-  }: { end: ExecutionEnd; failure: FailureEvent | undefined; log: string; folder: string },
+  { end, failure, log, disk, unseen }: FailedEnd,
 ): Promise<void> {
   const { spec, run, path: step } = task;
   const hint = `See \`millrace logs ${run} ${step}\`.`;
@@ -352,7 +359,7 @@ async function refuseFailedEnd(
         { hint: 'Another attempt follows by itself.', fields: { exitCode: end.exitCode, logTail } },
       );
     case 'exited':
-      if (failure?.retryable !== false) await refuseFullDisk(folder, logTail);
+      if (failure?.retryable !== false) refuseFullDisk(disk, { lastWords: logTail, unseen });
       throw new StepFailed(
         failure
           ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`

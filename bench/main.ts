@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
     case: { type: 'string', multiple: true, default: [] },
   },
 });
-const benches = { overhead, store, recovery };
+const benches = { overhead, recovery, store };
 const name = positionals[0] ?? 'overhead';
 const bench = Object.entries(benches).find(([each]) => each === name)?.[1];
 if (!bench) {

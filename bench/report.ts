@@ -3,11 +3,13 @@ import { loadavg } from 'node:os';
 export type Figure = {
   readonly bench: string;
   readonly case: string;
-  readonly unit: 'ms' | 's';
+  readonly unit: 'ms' | 's' | 'restarts';
   /** Medians of the samples. */
   readonly value: number;
   readonly floor?: number;
   readonly ratio?: number;
+  /** What it may be at most, where that is no matter of a floor. */
+  readonly limit?: number;
   /** Steps or operations that really ran for `value`: nothing is cached. */
   readonly executed: number;
   /** Most memory of the process above what it had when idle, MiB. */
@@ -18,9 +20,13 @@ export type Figure = {
 
 /** Prints one JSON line, with the load of the machine: figures of a busy one are worth their ratio only. */
 export function report(figure: Omit<Figure, 'ratio'>): void {
-  const { value, floor } = figure;
+  const { value, floor, limit } = figure;
   const ratio = floor === undefined ? {} : { ratio: round(value / floor) };
-  const rounded = { value: round(value), ...(floor !== undefined && { floor: round(floor) }) };
+  const rounded = {
+    value: round(value),
+    ...(floor !== undefined && { floor: round(floor) }),
+    ...(limit !== undefined && { limit: round(limit) }),
+  };
   console.log(JSON.stringify({ ...figure, ...rounded, ...ratio, load: round(loadavg()[0] ?? 0) }));
 }
 

@@ -25,6 +25,7 @@ export type ChaosWorkerOptions = {
 };
 
 const restartMs = 1_000;
+const serves = /worker started/;
 
 export async function startWorker({ name, project, env, log }: ChaosWorkerOptions): Promise<ChaosWorker> {
   const oddEnds: string[] = [];
@@ -54,14 +55,14 @@ export async function startWorker({ name, project, env, log }: ChaosWorkerOption
     asked = { restart };
     ending.kill(signal);
     const { exitCode, stdout, stderr } = await ending.ended;
-    // The end of a killed one is a signal, not a code.
-    if (signal === 'SIGTERM' && exitCode !== 0)
+    // One that is asked before it serves may end by the signal.
+    if (signal === 'SIGTERM' && exitCode !== 0 && serves.test(stdout))
       oddEnds.push(`${name} ended with ${exitCode} when it was to drain: ${lastWords(stdout + stderr)}`);
     await restart;
     await waitFor(() => current !== ending, { what: `the next ${name}`, timeoutMs: 60_000 });
   };
   return {
-    ready: () => waitFor(() => /worker started/.test(current.stdout()), { what: name, timeoutMs: 90_000 }),
+    ready: () => waitFor(() => serves.test(current.stdout()), { what: name, timeoutMs: 90_000 }),
     kill: (downMs) => stopWith('SIGKILL', pause(downMs)),
     deploy: () => stopWith('SIGTERM', Promise.resolve()),
     oddEnds,

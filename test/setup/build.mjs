@@ -41,10 +41,11 @@ function build() {
 }
 
 function sourceFiles() {
-  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8'));
+  const { include, exclude } = JSON.parse(readFileSync(join(root, 'tsconfig.build.json'), 'utf8'));
+  const left = (file) => exclude.some((folder) => file.startsWith(join(root, folder, '/')));
   return include
     .flatMap((room) => filesUnder(join(root, room)))
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && !left(file))
     .sort();
 }
 
