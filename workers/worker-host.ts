@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -77,6 +78,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
   const temporal = await connectTemporal(config, { address, values: { store, catalog } });
   releasers.defer(() => temporal.connection.close());
   const draining = new AbortController();
+  // Each attempt listens to it.
+  setMaxListeners(0, draining.signal);
   const env = stepEnvironment({
     config,
     service: temporal.service,
