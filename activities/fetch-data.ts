@@ -6,7 +6,6 @@ import { Readable } from 'node:stream';
 import { pipeline as pump } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { Info } from '@temporalio/activity';
-import { Context } from '@temporalio/activity';
 import type { ArtifactRef } from '../sdk/artifact.js';
 import type { MillraceError } from '../sdk/errors.js';
 import { InfrastructureFailed, InvalidInput } from '../sdk/errors.js';
@@ -17,6 +16,7 @@ import type { StepRecord } from '../store/catalog.js';
 import { placedError } from './failures.js';
 import { now, stepRow } from './step-row.js';
 import type { StepEnvironment } from './step-environment.js';
+import { whileBeating } from './while-beating.js';
 
 /** Data that a run reads from where it lies. */
 export function fetchActivities(env: StepEnvironment) {
@@ -26,17 +26,15 @@ export function fetchActivities(env: StepEnvironment) {
       const { run, path: step, uri, kind } = task;
       const row = stepRow(task, 'fetch', 'fetchData');
       projector.add({ steps: [{ ...row, status: 'running', detail: uri }] });
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 5_000);
-      const artifact = await fetchUri(uri, kind, { store, signal: context.cancellationSignal })
-        .catch((error: unknown) => {
+      const artifact = await whileBeating(({ cancellationSignal: signal, info }) =>
+        fetchUri(uri, kind, { store, signal }).catch((error: unknown) => {
           const failed = placedError(error, { run, step });
-          if (context.cancellationSignal.aborted) throw failed;
+          if (signal.aborted) throw failed;
           // The author may catch it and go on: the row must not wait for the run's end.
-          projector.add({ steps: [{ ...row, ...failedState(failed, context.info), detail: uri }] });
+          projector.add({ steps: [{ ...row, ...failedState(failed, info), detail: uri }] });
           throw failed;
-        })
-        .finally(() => clearInterval(beat));
+        }),
+      );
       projector.add({
         steps: [{ ...row, status: 'completed', detail: uri, output: artifact, closedAt: now() }],
         artifacts: [{ run, path: step, direction: 'output', field: 'data', artifact, at: now() }],

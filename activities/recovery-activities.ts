@@ -5,6 +5,7 @@ import { activityNames } from '../sdk/protocol/names.js';
 import { readLargeCall, readRecordedRun } from '../store/read-recorded-run.js';
 import { now } from './step-row.js';
 import type { StepEnvironment } from './step-environment.js';
+import { whileBeating } from './while-beating.js';
 
 /** What a run that recovers another one reads of it, and the rows of what it took. */
 export function recoveryActivities(env: StepEnvironment) {
@@ -12,17 +13,11 @@ export function recoveryActivities(env: StepEnvironment) {
   const options = () => ({ ...env, signal: Context.current().cancellationSignal });
   return {
     async [activityNames.readRecorded]({ of }: ReadRecorded): Promise<RecordedRun> {
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 5_000);
-      try {
-        return await readRecordedRun(of, options());
-      } finally {
-        clearInterval(beat);
-      }
+      return whileBeating(() => readRecordedRun(of, options()));
     },
 
     async [activityNames.readRecordedCall]({ of, path = '' }: ReadRecorded): Promise<LargeCall> {
-      return readLargeCall(of, path, options());
+      return whileBeating(() => readLargeCall(of, path, options()));
     },
 
     async [activityNames.recordReused]({ run, of, steps, anew }: RecordReused): Promise<void> {

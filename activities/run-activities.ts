@@ -1,12 +1,14 @@
-import { Context } from '@temporalio/activity';
+import { setTimeout as pause } from 'node:timers/promises';
 import { isMillraceError } from '../sdk/errors.js';
 import type { CloseRun, OpenedRun, OpenRun, PlanRequest, RunPlan } from '../sdk/protocol/messages.js';
 import { activityNames } from '../sdk/protocol/names.js';
+import { isInfrastructure } from '../sdk/protocol/failure.js';
 import { isStepClosed } from '../sdk/states.js';
 import { temporalFailure } from './failures.js';
 import { planRun, planWithoutImages } from './plan-run.js';
 import { now, stepRow } from './step-row.js';
 import type { StepEnvironment } from './step-environment.js';
+import { whileBeating } from './while-beating.js';
 
 /** A run's beginning, plan and end. */
 export function runActivities(env: StepEnvironment) {
@@ -40,21 +42,21 @@ export function runActivities(env: StepEnvironment) {
     },
 
     async [activityNames.planRun]({ run, specs }: PlanRequest): Promise<RunPlan> {
-      const context = Context.current();
-      const beat = setInterval(() => context.heartbeat(), 5_000);
-      try {
-        const plan = await planRun(specs, env, {
-          signal: context.cancellationSignal,
-          onDetail: (detail) => context.heartbeat({ status: 'running', detail }),
+      return whileBeating(async (context) => {
+        const { cancellationSignal: signal, info } = context;
+        // A run that was started waits a moment for an engine that is being restarted; who only asks is told at once.
+        const until = run === undefined ? 0 : info.scheduledTimestampMs + awaitedMs;
+        const onDetail = (detail: string) => context.heartbeat({ status: 'running', detail });
+        const plan = await untilThere(() => planRun(specs, env, { signal, onDetail }), {
+          until,
+          signal,
+        }).catch((error: unknown) => {
+          // Nothing has started yet: better to say what is missing than to wait for it any longer.
+          throw isMillraceError(error) ? temporalFailure(error.at({ run }), true) : error;
         });
         if (run !== undefined) await catalog.updateRun({ id: run, plan });
         return plan;
-      } catch (error) {
-        // Nothing has started yet: better to say at once what is missing than to wait for it.
-        throw isMillraceError(error) ? temporalFailure(error.at({ run }), true) : error;
-      } finally {
-        clearInterval(beat);
-      }
+      });
     },
 
     async [activityNames.closeRun]({ run, status, output, failure, steps }: CloseRun): Promise<void> {
@@ -99,4 +101,21 @@ export function runActivities(env: StepEnvironment) {
         });
     },
   };
+}
+
+const awaitedMs = 30_000;
+
+/** Tries again what fails for want of the infrastructure. @param until ms since 1970 */
+async function untilThere<T>(
+  work: () => Promise<T>,
+  { until, signal }: { readonly until: number; readonly signal: AbortSignal },
+): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isMillraceError(error) || !isInfrastructure(error) || Date.now() > until) throw error;
+      await pause(1_000, undefined, { signal });
+    }
+  }
 }

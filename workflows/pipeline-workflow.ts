@@ -41,7 +41,7 @@ const local = proxyLocalActivities<{
 }>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
 const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): Promise<RunPlan> }>({
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: '60s',
+  heartbeatTimeout: '15s',
   retry: { maximumInterval: '1 minute', maximumAttempts: 10 },
 });
 

@@ -9,7 +9,7 @@ const reading = proxyActivities<{
   [activityNames.readRecordedCall](request: ReadRecorded): Promise<LargeCall>;
 }>({
   startToCloseTimeout: '1 hour',
-  heartbeatTimeout: '60s',
+  heartbeatTimeout: '15s',
   retry: { maximumAttempts: 20, maximumInterval: '20s' },
 });
 const recording = proxyLocalActivities<{

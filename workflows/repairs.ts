@@ -26,7 +26,7 @@ const local = proxyLocalActivities<{
 
 const remote = proxyActivities<{ [activityNames.planRun](request: PlanRequest): Promise<RunPlan> }>({
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: '60s',
+  heartbeatTimeout: '15s',
   retry: { maximumInterval: '1 minute', maximumAttempts: 3 },
 });
 

@@ -53,6 +53,8 @@ import { specOf } from './step-proxy.js';
 const infrastructureAttempts = 20;
 const ownActivity: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
+  // A worker that died with it is noticed then.
+  heartbeatTimeout: '15s',
   retry: { maximumAttempts: infrastructureAttempts, maximumInterval: '20s' },
 };
 const recording = proxyLocalActivities<{
@@ -67,7 +69,6 @@ const effects = proxyActivities<{
 const reading = proxyActivities<{ [activityNames.fetchData](task: FetchTask): Promise<ArtifactRef> }>({
   ...ownActivity,
   startToCloseTimeout: '24 hours',
-  heartbeatTimeout: '60s',
 });
 
 export type RuntimeOptions = {
