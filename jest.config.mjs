@@ -24,6 +24,7 @@ const common = {
     '^millrace/client$': '<rootDir>/client/index.ts',
     '^millrace/worker$': '<rootDir>/workers/index.ts',
     '^millrace/testing$': '<rootDir>/testing/index.ts',
+    '^millrace/debug$': '<rootDir>/debug/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '/\\.millrace/'],

@@ -1,8 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { renderCommand } from '../sdk/command-template.js';
-import { createHash } from 'node:crypto';
 import { sentence } from '../sdk/sentence.js';
 import {
   AttemptHandedOver,
@@ -18,13 +16,7 @@ import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/sweep.js';
 import { tailEvents } from './event-tail.js';
-import type {
-  Execution,
-  ExecutionEnd,
-  ExecutionIdentity,
-  Executor,
-  SeenPaths,
-} from './executors/executor.js';
+import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './executors/executor.js';
 import { takeFileLock } from './executors/file-lock.js';
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
@@ -33,6 +25,7 @@ import { diskState, refuseFullDisk } from './full-disk.js';
 import { keepCheckpoint } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { lastLines } from './last-lines.js';
+import { executionKey, makeExecution } from './make-execution.js';
 import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
@@ -188,7 +181,7 @@ const identityOf = ({
   run: task.run,
   step: task.path,
   attempt,
-  key: keyOf(task),
+  key: executionKey(task),
 });
 
 const eventsPosition = (log: string): string => `${log}.events`;
@@ -215,18 +208,16 @@ async function prepare(
     const mode = task.executor === 'docker' ? 'link' : 'copy';
     await layOutFolder({ folder, input, mode, store: env.store, signal });
   }
-  return {
-    ...identityOf({ task, attempt, env }),
-    spec,
-    image: task.image,
-    command: (seen) => commandOf(task.executor, spec, input, seen),
+  return makeExecution({
+    task,
+    attempt,
+    installation: env.installation,
+    input,
     folder,
-    source: await placeSource(task, folder, env),
-    code: spec.run === 'function' && spec.code ? await env.placed.place('code', spec.code) : undefined,
-    helper: await env.placed.helper(),
     log,
     secrets,
-  };
+    env,
+  });
 }
 
 /** Said before they are killed: an attempt that its successor ends has not failed by itself, and costs the author none. */
@@ -242,29 +233,6 @@ async function loseEarlierAttempts(
   const closedAt = new Date().toISOString();
   projector.add({ attempts: earlier.map((each) => ({ ...each, status: 'lost', closedAt })) });
   await projector.flush();
-}
-
-/** A container sees the shared copy through a read-only mount; a process gets one of its own, which it may write to. */
-async function placeSource(
-  { executor, spec }: Attempt['task'],
-  folder: string,
-  env: Attempt['env'],
-): Promise<string | undefined> {
-  if (!spec.source) return undefined;
-  if (executor === 'docker') return env.placed.place('tree', spec.source);
-  const own = path.join(folder, 'source');
-  await env.store.place(spec.source, own, { mode: 'copy' });
-  return own;
-}
-
-function commandOf(
-  executor: string,
-  spec: Execution['spec'],
-  input: unknown,
-  seen: SeenPaths,
-): readonly string[] {
-  if (spec.command) return renderCommand(spec.command, input, seen.folder);
-  return [executor === 'docker' ? 'node' : process.execPath, seen.code ?? ''];
 }
 
 async function execute(
@@ -375,9 +343,3 @@ async function refuseFailedEnd(
       );
   }
 }
-
-/** What this execution is, whatever attempt it is: a label that tells one work from another. */
-const keyOf = ({ spec, image, input }: Attempt['task']): string =>
-  createHash('sha256')
-    .update(JSON.stringify([spec, image?.id ?? null, input]))
-    .digest('hex');

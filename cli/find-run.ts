@@ -1,19 +1,41 @@
 import type { MillraceClient, RunHandle } from '../client/client.js';
 import { isMillraceError, UnknownRun } from '../sdk/errors.js';
+import type { Catalog } from '../store/catalog.js';
 
 /**
  * The run a person means: its id, the beginning of one, or `last` for the newest.
  * @throws UnknownRun when none or several fit
  */
 export async function findRun(text: string, client: MillraceClient): Promise<RunHandle> {
+  const id = await findId(text, {
+    runs: (limit) => client.runs({ limit }),
+    exists: (id) => exists(id, client),
+  });
+  return client.run(id);
+}
+
+/** The same from the catalog alone: no service is asked. @throws UnknownRun */
+export const findRecordedRun = (text: string, catalog: Catalog): Promise<string> =>
+  findId(text, {
+    runs: (limit) => catalog.runs({ limit }),
+    exists: async (id) => (await catalog.run(id)) !== undefined,
+  });
+
+type Runs = {
+  /** The newest. */
+  readonly runs: (limit: number) => Promise<readonly { readonly id: string }[]>;
+  readonly exists: (id: string) => Promise<boolean>;
+};
+
+async function findId(text: string, known: Runs): Promise<string> {
   const hint = '`millrace runs` lists them.';
   if (text === 'last') {
-    const newest = (await client.runs({ limit: 1 }))[0];
+    const newest = (await known.runs(1))[0];
     if (!newest) throw new UnknownRun('There is no run yet.', { hint: 'Start one: millrace run PIPELINE.' });
-    return client.run(newest.id);
+    return newest.id;
   }
-  if (await exists(text, client)) return client.run(text);
-  const found = (await client.runs({ limit: 1_000 })).filter(({ id }) => id.startsWith(text));
+  if (await known.exists(text)) return text;
+  const found = (await known.runs(1_000)).filter(({ id }) => id.startsWith(text));
   const [run, ...others] = found;
   if (!run) throw new UnknownRun(`There is no run \`${text}\`, and none begins so.`, { hint });
   if (others.length > 0) {
@@ -23,7 +45,7 @@ export async function findRun(text: string, client: MillraceClient): Promise<Run
       fields: { runs: named },
     });
   }
-  return client.run(run.id);
+  return run.id;
 }
 
 async function exists(id: string, client: MillraceClient): Promise<boolean> {

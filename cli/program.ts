@@ -5,6 +5,7 @@ import { artifactsCommand } from './commands/artifacts.js';
 import { cancelCommand } from './commands/cancel.js';
 import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
+import { debugCommand } from './commands/debug.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { gcCommand } from './commands/gc.js';
@@ -56,6 +57,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(), recoverCommand(),
+    debugCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

@@ -11,6 +11,10 @@ export type StatePaths = {
   attemptLog(run: string, step: string, attempt: number): string;
   /** Logs of one step, or of all of a run. */
   logs(run: string, step?: string): string;
+  /** What people try beside all runs, while they do. */
+  readonly sessions: string;
+  /** Results of a step that was run alone. */
+  apart(run: string, step: string): string;
   /** The Python helper's versions. */
   readonly helper: string;
   /** Sources and code, placed once a host. */
@@ -29,6 +33,8 @@ export function statePaths(stateDir: string): StatePaths {
     attempt: (run, step, attempt) => path.join(work, safe(run), safe(step), String(attempt)),
     attemptLog: (run, step, attempt) => path.join(logs(run, step), `${attempt}.log`),
     logs,
+    sessions: path.join(stateDir, 'sessions'),
+    apart: (run, step) => path.join(stateDir, 'apart', safe(run), safe(step)),
     helper: path.join(stateDir, 'cache', 'helper'),
     cached: (kind, digest) =>
       path.join(stateDir, 'cache', kind, digest.replace(':', '-') + (kind === 'code' ? '.cjs' : '')),

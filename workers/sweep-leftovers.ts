@@ -3,12 +3,13 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { sweep } from '../activities/executors/sweep.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { isClosed, isStepClosed } from '../sdk/states.js';
+import { sweepSessions } from '../activities/sessions.js';
 import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
 
 /**
  * Removes what workers that died left on this host: containers, processes and secret files of this installation that belong
- * to closed runs or to attempts that others took over, and the folders of closed runs.
+ * to closed runs or to attempts that others took over, what people tried beside them, and the folders of closed runs.
  */
 export async function sweepLeftovers(
   env: StepEnvironment,
@@ -23,6 +24,7 @@ export async function sweepLeftovers(
     isLive: async (run, step, attempt) =>
       (await isForeign(env, run)) || isLive(env, temporal, { run, step, attempt }),
   });
+  await sweepSessions(env.paths, { logger: env.logger, ...(signal && { signal }) });
   for (const { run, folder } of await env.paths.workFolders()) {
     if (signal?.aborted) return;
     const known = await env.catalog.run(run);

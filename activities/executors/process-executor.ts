@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, open, rm, symlink } from 'node:fs/promises';
-import { constants, homedir } from 'node:os';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { contract } from '../../sdk/step-contract.js';
-import { contractEnvironment } from './contract-environment.js';
 import { diskUsage } from './disk-usage.js';
 import type {
   Execution,
@@ -24,7 +23,8 @@ import { hostInterpreter } from './host-interpreter.js';
 import type { OwnedFolder } from './owned-folder.js';
 import type { OutputLog } from './output-log.js';
 import { openOutputLog } from './output-log.js';
-import { endProcesses, markOf } from './process-leftovers.js';
+import { processEnvironment } from './process-environment.js';
+import { endProcesses } from './process-leftovers.js';
 import type { PythonEnvironment } from './python-environment.js';
 import { pythonEnvironment } from './python-environment.js';
 import type { SecretFiles } from './secret-files.js';
@@ -94,7 +94,7 @@ async function runToEnd({ execution, env, share }: Run, options: WorkOptions): P
     const end = await runProgram({
       execution,
       program,
-      env: environment({ execution, env, python, temporary: temporary.folder }),
+      env: processEnvironment({ execution, env, python, temporary: temporary.folder }),
       temporary: temporary.folder,
       log,
       signal: options.signal,
@@ -124,33 +124,6 @@ async function limitedCommand({ command, folder, source, code, spec }: Execution
   if (!prlimit) return asked;
   const largest = spec.resources.disk + 1024 * 1024;
   return [prlimit, '--core=0:0', `--fsize=${largest}:${largest}`, '--', ...asked];
-}
-
-function environment({
-  execution,
-  env,
-  python,
-  temporary,
-}: {
-  readonly execution: Execution;
-  readonly env: NodeJS.ProcessEnv;
-  readonly python: PythonEnvironment | undefined;
-  readonly temporary: string;
-}): Readonly<Record<string, string>> {
-  const declared = contractEnvironment(execution, { folder: execution.folder, helper: execution.helper });
-  const searchPath = declared['PATH'] ?? env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  return {
-    HOME: env['HOME'] ?? homedir(),
-    LANG: env['LANG'] ?? 'C.UTF-8',
-    TMPDIR: temporary,
-    ...declared,
-    PATH: python ? `${path.join(python.folder, 'bin')}:${searchPath}` : searchPath,
-    ...(python && { VIRTUAL_ENV: python.folder }),
-    ...Object.fromEntries(
-      execution.secrets.filter((secret) => secret.env).map(({ name, value }) => [name, value]),
-    ),
-    ...markOf(execution),
-  };
 }
 
 type Program = {

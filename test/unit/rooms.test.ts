@@ -16,7 +16,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   testing: ['sdk', 'workflows'],
   client: ['sdk', 'store', 'config', 'lineage', 'testing'],
   workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'lineage'],
-  cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage'],
+  debug: ['sdk', 'config', 'store', 'activities', 'client', 'workers'],
+  cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage', 'debug'],
 };
 
 /** What Temporal replays, or may: no Node there. `sdk/node/` runs in the step's own process. */

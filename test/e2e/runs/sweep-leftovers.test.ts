@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import pino from 'pino';
 import { connectDocker } from '../../../activities/executors/docker-connection.js';
 import { labelsOf } from '../../../activities/executors/container-options.js';
@@ -92,7 +95,9 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
       return child;
     };
     const kept = [running.Id, await containerOf(of('boxed', 1, 'elsewhere'))];
+    const session = await deadSession(env.paths.sessions, installation);
     const removed = [
+      await containerOf({ ...of('boxed'), installation: session.installation }),
       await containerOf(of('boxed', 0)),
       await containerOf(of('gone')),
       await containerOf(of('boxed', 1, 'forgotten')),
@@ -106,6 +111,7 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
     const there = new Set((await docker.listContainers({ all: true })).map(({ Id }) => Id));
     expect(kept.map((id) => there.has(id))).toEqual([true, true]);
     expect(removed.filter((id) => there.has(id))).toEqual([]);
+    expect(await readdir(env.paths.sessions)).toEqual([]);
     await waitFor(() => superseded.signalCode === 'SIGKILL', { what: 'the superseded process to end' });
     expect(far.signalCode).toBeNull();
     const { steps } = await run.view();
@@ -119,3 +125,18 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
     await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' });
   });
 });
+
+/** What a person tried, whose process was killed two minutes ago. */
+async function deadSession(
+  sessions: string,
+  installation: string,
+): Promise<{ readonly installation: string }> {
+  const child = spawn('true');
+  await once(child, 'exit');
+  const mark = { installation: `${installation}-session-dead`, pid: child.pid };
+  const file = path.join(sessions, 'dead', 'session.json');
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify(mark));
+  await utimes(file, new Date(), new Date(Date.now() - 120_000));
+  return mark;
+}

@@ -1,0 +1,23 @@
+import type { Config } from '../config/config.js';
+import { loadConfig } from '../config/load-config.js';
+import { openDebugEnvironment } from './debug-environment.js';
+import type { DebugTools } from './debug-tools.js';
+import { openStepShell, runStepCommand } from './try-step.js';
+
+export type DebugToolsOptions = {
+  /** Default: read from millrace.config.ts and the environment. */
+  readonly config?: Config;
+};
+
+/** @throws ConfigInvalid */
+export async function createDebugTools(options: DebugToolsOptions = {}): Promise<DebugTools> {
+  const config = options.config ?? (await loadConfig());
+  // Containers run as another user than root: a stricter mask would hide their input from them, as in a worker.
+  if (process.getuid?.() === 0) process.umask(0o022);
+  const env = await openDebugEnvironment(config);
+  return {
+    shell: (choice, more) => openStepShell(env, choice, more),
+    command: (choice, more) => runStepCommand(env, choice, more),
+    [Symbol.asyncDispose]: () => env[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,49 @@
+import type { Terminal } from '../activities/executors/terminal.js';
+import type { ProgramLine } from './follow-lines.js';
+import type { StepChoice } from './recorded-step.js';
+import type { ProgramResult } from './run-program.js';
+
+/** A step that is tried here, as the run recorded it. */
+export type TriedStep = {
+  readonly run: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly executor: 'docker' | 'process';
+  /** Reference and id, of a container. */
+  readonly image?: { readonly reference: string; readonly id: string };
+  /** Its own program and arguments, as it sees them. */
+  readonly command: readonly string[];
+  /** The step's folder on this host; where it finds it may be another path. */
+  readonly folder: string;
+  /** What differs from a real attempt, as sentences. */
+  readonly notes: readonly string[];
+};
+
+export type TryOptions = {
+  /** Leaves the step's folder when all is over. Default: nothing is left. */
+  readonly keep?: boolean;
+  /** Called before anything runs. */
+  readonly onReady?: (step: TriedStep) => void;
+  readonly signal?: AbortSignal;
+};
+
+export type ShellEnd = TriedStep & { readonly exitCode: number };
+export type CommandEnd = TriedStep & ProgramResult;
+
+/**
+ * Trying parts of a run on this machine. Steps need catalog, store and what they run in, not the service; nothing that is tried is
+ * written to the run.
+ */
+export interface DebugTools extends AsyncDisposable {
+  /**
+   * A shell where a step's attempt ran: the same image by digest (or this host, of a process), inputs, environment and checkpoint.
+   * @param options.terminal default: this process
+   * @throws UnknownRun, UnknownStep, ImageNotFound, DockerUnavailable
+   */
+  shell(choice: StepChoice, options?: TryOptions & { readonly terminal?: Terminal }): Promise<ShellEnd>;
+  /** Runs a step's own command there, and tells how it ended and what it made. @throws as `shell` */
+  command(
+    choice: StepChoice,
+    options?: TryOptions & { readonly onLine?: (line: ProgramLine) => void },
+  ): Promise<CommandEnd>;
+}
