@@ -35,13 +35,12 @@ export function failureActivities(env: StepEnvironment) {
   };
 }
 
-/** A host that has been silent for longer than its steps would wait for it, or that said it is going, is not waited for. */
+/** A host that said it goes is not waited for. One that is only silent may be back in a moment: its queue's own time decides. */
 async function isGone(
   { catalog }: StepEnvironment,
-  { host, withinMs }: Extract<NextMove, { readonly do: 'take-up' }>,
+  { host }: Extract<NextMove, { readonly do: 'take-up' }>,
 ): Promise<boolean> {
-  const known = await catalog.hosts.find(host);
-  return known !== undefined && (known.gone || Date.now() - Date.parse(known.seenAt) > withinMs);
+  return (await catalog.hosts.find(host))?.gone === true;
 }
 
 function closed(known: AttemptRecord, { failure, at }: RecordFailure): AttemptRecord {

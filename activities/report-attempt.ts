@@ -42,8 +42,9 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
   const scheduledAt = new Date().toISOString();
   let begun = performance.now();
   // By it the run knows where to look for the container.
-  const where = task.executor === 'worker' ? {} : { host: env.installation };
-  let beat: StepHeartbeat = { status: 'queued', ...where };
+  const where = task.executor === 'docker' ? { host: env.installation } : {};
+  let beat: StepHeartbeat = { status: 'queued' };
+  let told = '';
   let row: AttemptRecord = {
     run,
     path,
@@ -77,12 +78,15 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
 
   return {
     queued(detail) {
-      beat = { status: 'queued', detail, ...where };
+      // A percentage that grows is no news.
+      const saying = detail.replaceAll(/\d+/g, '#');
+      beat = { status: 'queued', detail };
       heartbeat?.(beat);
       projector.add({
         steps: [{ ...step, input, status: 'queued', detail }],
-        timeline: [decided('queued', `queued: ${detail}`)],
+        timeline: saying === told || detail === '' ? [] : [decided('queued', `queued: ${detail}`)],
       });
+      told = saying;
     },
     running(detail = '') {
       beat = { status: 'running', ...(detail && { detail }), ...where };

@@ -3,7 +3,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { sentence } from '../sdk/sentence.js';
 import {
-  AttemptHandedOver,
   AttemptLost,
   AttemptPreempted,
   DiskLimit,
@@ -17,13 +16,13 @@ import type { StepEvent } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/sweep.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './executors/executor.js';
-import { takeFileLock } from './executors/file-lock.js';
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
 import type { DiskState } from './full-disk.js';
 import { diskState, refuseFullDisk } from './full-disk.js';
 import { keepCheckpoint } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
+import { handedOver, wasLeft } from './handed-over.js';
 import { lastLines } from './last-lines.js';
 import { executionKey, makeExecution } from './make-execution.js';
 import { maskedEvent } from './mask-secrets.js';
@@ -40,15 +39,13 @@ type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
  * @throws AttemptHandedOver when it was left while its container goes on; AttemptLost when it had begun, and is not there any more
  */
 export async function runInExecutor(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
-  const { leave, signal } = attempt;
   try {
-    return await watched(attempt);
+    return await followed(attempt);
   } catch (error) {
-    const left = error === leave.reason || (error as Error).name === 'AbortError';
     // One that was never begun any host may begin.
-    if (left && leave.aborted && !signal.aborted)
-      throw handedOver(attempt, { kept: attempt.delivery > 1, cause: error });
-    throw error;
+    throw wasLeft(error, attempt)
+      ? handedOver(attempt.env, { kept: attempt.delivery > 1, cause: error })
+      : error;
   }
 }
 
@@ -67,27 +64,13 @@ export async function releaseAttempt({
   await keepCheckpoint(env.paths.attempt(task.run, task.path, attempt));
 }
 
-async function watched(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
-  const { task, signal, leave, env } = attempt;
+async function followed(attempt: Attempt): Promise<Readonly<Record<string, unknown>>> {
+  const { task, signal, leave, env, definition } = attempt;
+  const { spec } = task;
   const folder = env.paths.attempt(task.run, task.path, attempt.attempt);
   const log = env.paths.attemptLog(task.run, task.path, attempt.attempt);
   await mkdir(path.dirname(log), { recursive: true });
   const off = AbortSignal.any([signal, leave]);
-  // A worker that Temporal has given up may follow it still.
-  const watch = await takeFileLock(`${log}.lock`, { signal: off });
-  try {
-    return await watchedAlone(attempt, { folder, log, off });
-  } finally {
-    await watch[Symbol.asyncDispose]();
-  }
-}
-
-async function watchedAlone(
-  attempt: Attempt,
-  { folder, log, off }: { readonly folder: string; readonly log: string; readonly off: AbortSignal },
-): Promise<Readonly<Record<string, unknown>>> {
-  const { task, signal, leave, env, definition } = attempt;
-  const { spec } = task;
   const begun = await hasBegun(attempt);
   const giveBack = await takeRoom(attempt, { begun, off });
   try {
@@ -96,7 +79,7 @@ async function watchedAlone(
     const { end, failure } = await execute(attempt, execution, begun);
     // Now, and not when the store has taken the log: there may be room again by then.
     const disk = await diskState(folder);
-    if (end.reason === 'left' && task.executor === 'docker') throw handedOver(attempt, { kept: true });
+    if (end.reason === 'left' && task.executor === 'docker') throw handedOver(env, { kept: true });
     const stored = await env.store.put(log).catch(() => undefined);
     attempt.report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
     await refuseFailedEnd(attempt, { end, failure, log, disk, unseen: begun !== false });
@@ -158,16 +141,6 @@ async function takeRoom(
     clearTimeout(timer);
   }
 }
-
-const handedOver = (
-  { env }: Attempt,
-  { kept, cause }: { readonly kept: boolean; readonly cause?: unknown },
-): AttemptHandedOver =>
-  new AttemptHandedOver('The worker stops, and the step goes on without it.', {
-    hint: 'A worker on its host takes it up by itself.',
-    fields: kept ? { host: env.installation } : {},
-    cause,
-  });
 
 const executorOf = (task: Attempt['task'], env: Attempt['env']): Executor =>
   task.executor === 'docker' ? env.docker : env.process;

@@ -41,7 +41,7 @@ export type RetryPolicy = KindPolicy & {
   readonly onTimeout?: KindPolicy;
   /** Stopped from outside. Default 20 attempts in a row. */
   readonly onPreempted?: KindPolicy;
-  /** Default 20 attempts in a row, at once. */
+  /** Default 20 attempts in a row, the first at once. */
   readonly onWorkerLost?: KindPolicy;
   /** Docker, store, catalog or Temporal down. Default 20 attempts in a row, waits up to 20s. */
   readonly onInfrastructure?: KindPolicy;
@@ -88,7 +88,7 @@ export function retrySpec(step: string, policy: RetryPolicy): RetrySpec {
     }),
     timeout: kind('onTimeout', onTimeout, base),
     preempted: kind('onPreempted', onPreempted ?? {}, infrastructure),
-    worker_lost: kind('onWorkerLost', onWorkerLost ?? {}, { ...infrastructure, initialIntervalMs: 0 }),
+    worker_lost: kind('onWorkerLost', onWorkerLost ?? {}, infrastructure),
     infrastructure: kind('onInfrastructure', onInfrastructure ?? {}, infrastructure),
   };
   return {

@@ -8,7 +8,7 @@ export type StepTimeouts = {
   readonly attempt?: Duration;
   /** Longest wait of an attempt for a worker and for room on it. Default: none. */
   readonly queue?: Duration;
-  /** Longest time of the step from its call on, waits and retries included, parked time not. Default: none. */
+  /** Longest time of the step from its call, or its latest repair, on: waits and retries included. Default: none. */
   readonly step?: Duration;
 };
 

@@ -12,6 +12,8 @@ export type DeliveryFailure = {
   readonly failure: FailureInfo;
   /** The host that may still have the attempt's container. */
   readonly host?: string;
+  /** Its program had not been started: the attempt is as it was. */
+  readonly unbegun?: boolean;
   readonly cause: unknown;
 };
 
@@ -33,13 +35,16 @@ export function deliveryFailure(
       return { failure: toFailureInfo(late), cause: error };
     }
     const silent = cause.timeoutType === 'SCHEDULE_TO_START';
+    // One that died before it could say a word had it from there.
+    const known = heard?.host ?? host;
     const lost = new WorkerLost(
       silent ? 'The host that had the attempt did not come back.' : 'The worker of the attempt fell silent.',
-      { ...place, hint: "Look at the worker's host.", fields: { ...(heard?.host && { host: heard.host }) } },
+      { ...place, hint: "Look at the worker's host.", fields: known === undefined ? {} : { host: known } },
     );
     return {
       failure: toFailureInfo(lost),
-      ...(!silent && heard?.host && { host: heard.host }),
+      ...(!silent && known !== undefined && { host: known }),
+      ...(!silent && heard?.status === 'queued' && { unbegun: true }),
       cause: error,
     };
   }
@@ -49,6 +54,7 @@ export function deliveryFailure(
   return {
     failure,
     ...(typeof kept === 'string' && { host: kept }),
+    ...(failure.code === 'ATTEMPT_HANDED_OVER' && kept === undefined && { unbegun: true }),
     cause: isMillraceError(typed) ? typed.cause : error,
   };
 }

@@ -48,6 +48,8 @@ export function decideRetry(
   const policy = retry.kinds[kind] ?? retry;
   const count = countOf(kind, retry, failures);
   if (count >= policy.attempts) return no(usedUp(policy, count, last));
+  const all = failures.filter(({ failure }) => failureKind(failure) === kind).length;
+  if (all >= policy.attempts * mostRows) return no(`${all} attempts ended so in all (${last.code})`);
 
   const more = kind === 'out_of_memory' ? retry.moreMemory : undefined;
   if (more && memory >= more.max) return no(`${formatBytes(memory)} is the most it may have`);
@@ -55,7 +57,8 @@ export function decideRetry(
   return {
     again: true,
     kind,
-    waitMs: waitOf(policy, count, random),
+    // A worker that was lost says nothing against the next one; when it happens again, something may be wrong.
+    waitMs: kind === 'worker_lost' && count === 1 ? 0 : waitOf(policy, count, random),
     memory: next,
     reason: reasonOf(kind, memory, next),
   };
@@ -75,6 +78,8 @@ function countOf(kind: FailureKind, retry: RetrySpec, failures: readonly FailedA
 }
 
 const longLastedMs = 600_000;
+/** How often the count may begin anew: waiting long for a worker looks like lasting. */
+const mostRows = 10;
 
 const usedUp = ({ attempts }: KindSpec, count: number, { code }: FailureInfo): string =>
   attempts === 1 && count === 1

@@ -8,6 +8,7 @@ import type { FailureInfo } from '../sdk/protocol/failure.js';
 import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
 import type { NextMove, StepResult, StepTask } from '../sdk/protocol/messages.js';
 import { hostQueue, stepQueue } from '../sdk/protocol/names.js';
+import type { DeliveryFailure } from './delivery-failure.js';
 import { deliveryFailure } from './delivery-failure.js';
 import type { FailureDecision, StepCall } from './record-failure.js';
 import { recordFailure } from './record-failure.js';
@@ -67,7 +68,10 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     let task = first;
     let place = nextAttempt(task.path);
     let from = Date.now();
+    /** Deliveries of one attempt in a row that came to nothing at once: what kills each worker that takes it up must have an end. */
+    let brief = 0;
     for (;;) {
+      const sent = Date.now();
       try {
         return await deliver(task, place, options);
       } catch (error) {
@@ -76,17 +80,11 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         const { attempt } = place;
         const { failure } = failed;
         const call = { task, scheduledAt };
-        if (failed.host !== undefined) {
-          const next = { do: 'take-up', host: failed.host, withinMs: adoptWithinMs } as const;
-          const { hostGone } = await recordFailure(call, { attempt, failure, reason: takeUp, next });
-          if (!hostGone) {
-            place = { ...place, delivery: place.delivery + 1, host: failed.host };
-            continue;
-          }
-        }
-        if (failure.code === 'ATTEMPT_HANDED_OVER' && failed.host === undefined) {
-          // Nothing had begun: the next worker has it as it was.
-          place = { path: place.path, attempt, delivery: place.delivery + 1 };
+        brief = Date.now() - sent < briefMs ? brief + 1 : 0;
+        const again = brief < mostBrief ? await sameAttempt(call, place, failed) : undefined;
+        if (again) {
+          if (brief > 1) await sleep(Math.min(1_000 * brief, 10_000));
+          place = again;
           continue;
         }
         failures.push({ failure, lastedMs: Date.now() - from });
@@ -100,8 +98,22 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         task = withMemory(task, memory);
         place = nextAttempt(task.path);
         from = Date.now();
+        brief = 0;
       }
     }
+  }
+
+  /** The delivery that goes on with an attempt: on its own host, which may have its container, or of one not begun, anywhere. */
+  async function sameAttempt(
+    call: StepCall,
+    { path, attempt, delivery }: Delivery,
+    { failure, host, unbegun }: DeliveryFailure,
+  ): Promise<Delivery | undefined> {
+    const place = { path, attempt, delivery: delivery + 1 };
+    if (host === undefined) return unbegun ? place : undefined;
+    const next = { do: 'take-up', host, withinMs: adoptWithinMs } as const;
+    const { hostGone } = await recordFailure(call, { attempt, failure, reason: takeUp, next });
+    return hostGone ? undefined : { ...place, host };
   }
 
   async function giveUp(
@@ -129,6 +141,8 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
 }
 
 const takeUp = 'its host may have it still';
+const briefMs = 60_000;
+const mostBrief = 10;
 
 /** Runs something that is cancelled when its time is over. @returns undefined then */
 async function within<T>(ms: number, body: () => Promise<T>): Promise<{ readonly value: T } | undefined> {

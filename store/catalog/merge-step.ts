@@ -9,6 +9,8 @@ export type StepContext = {
   readonly known: number;
   /** Highest attempt that came in the same call: the one this row speaks for; 0 when it says nothing of attempts. */
   readonly speaking: number;
+  /** The attempt that the row speaks for was given up for another: it commits nothing. */
+  readonly fenced: boolean;
   /** Nothing of a closed run opens again. */
   readonly runClosed: boolean;
 };
@@ -17,6 +19,7 @@ export type StepContext = {
  * What a step is once a row about it has come, in whatever order rows come. Fields the row does not have stay.
  *
  * - A row that speaks for an attempt older than the newest one known is late: it only fills in an input that was missing.
+ * - An attempt that was given up for another completes nothing.
  * - A row that speaks for no attempt never turns a running step into a waiting one.
  * - A closed step opens again only for an attempt with a higher number than the one it was closed by, and never in a closed
  *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first.
@@ -26,7 +29,7 @@ export type StepContext = {
 export function mergeStep(
   stored: KnownStep | undefined,
   incoming: StepRecord,
-  { known, speaking, runClosed }: StepContext,
+  { known, speaking, fenced, runClosed }: StepContext,
 ): KnownStep {
   if (!stored) return { record: incoming, attempt: Math.max(known, speaking) };
   const newest = Math.max(known, stored.attempt);
@@ -37,8 +40,10 @@ export function mergeStep(
     speaking === 0 && stored.record.status === 'running' && ['queued', 'retrying'].includes(incoming.status);
   const late =
     unknowing ||
+    (fenced && incoming.status === 'completed') ||
     (speaking > 0 && speaking < newest) ||
-    (reopens && (runClosed || attempt <= Math.max(stored.attempt, 1)));
+    // A person has to see that a step is parked, whatever closed it.
+    (reopens && (runClosed || (incoming.status !== 'parked' && attempt <= Math.max(stored.attempt, 1))));
   if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
   // When it was scheduled the first row knew best, and so when it came to be as it is.
   const scheduledAt = [stored.record.scheduledAt, incoming.scheduledAt].sort()[0] ?? incoming.scheduledAt;
@@ -57,7 +62,7 @@ export function mergeStep(
 
 /**
  * An attempt once a row about it has come: a closed one stays closed, and only gains what it did not have. One that was given up
- * did not fail by itself, whatever it says of its end.
+ * neither failed by itself nor commits anything, whatever it says of its end; one that completed does not fail any more.
  */
 export const mergeAttempt = (stored: AttemptRecord | undefined, incoming: AttemptRecord): AttemptRecord =>
   stored && stored.status !== 'running' && !counts(stored, incoming)
@@ -65,7 +70,8 @@ export const mergeAttempt = (stored: AttemptRecord | undefined, incoming: Attemp
     : { ...stored, ...incoming };
 
 const counts = (stored: AttemptRecord, { status }: AttemptRecord): boolean =>
-  status === 'completed' || (status === 'failed' && stored.status !== 'lost');
+  stored.status !== 'lost' &&
+  (status === 'completed' || (status === 'failed' && stored.status !== 'completed'));
 
 const fillInput = (record: StepRecord, { input }: StepRecord): StepRecord =>
   record.input === undefined && input !== undefined ? { ...record, input } : record;

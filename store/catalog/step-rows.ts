@@ -21,11 +21,13 @@ export async function upsertSteps(
     const known = highest(await highestAttempts(trx, part));
     const merged = await storedSteps(trx, part);
     const closed = await closedRuns(trx, part);
+    const fenced = await fencedSteps(trx, part, speaking);
     for (const step of part) {
       const key = keyOf(step);
       const context = {
         known: known.get(key) ?? 0,
         speaking: speaking.get(key) ?? 0,
+        fenced: fenced.has(key),
         runClosed: closed.has(step.run),
       };
       const before = merged.get(key);
@@ -81,6 +83,22 @@ async function storedSteps(trx: CatalogDb, places: readonly Place[]): Promise<Ma
       .filter((row) => wanted.has(keyOf(row)))
       .map((row) => [keyOf(row), { record: toStep(row), attempt: row.attempt }]),
   );
+}
+
+/** Steps of which the attempt that is spoken for was given up. */
+async function fencedSteps(
+  trx: CatalogDb,
+  places: readonly Place[],
+  speaking: ReadonlyMap<string, number>,
+): Promise<ReadonlySet<string>> {
+  const lost = await trx
+    .selectFrom('attempts')
+    .select(['run', 'path', 'attempt'])
+    .where('run', 'in', runsOf(places))
+    .where('path', 'in', pathsOf(places))
+    .where('status', '=', 'lost')
+    .execute();
+  return new Set(lost.filter((each) => speaking.get(keyOf(each)) === each.attempt).map(keyOf));
 }
 
 async function closedRuns(trx: CatalogDb, places: readonly Place[]): Promise<ReadonlySet<string>> {

@@ -165,25 +165,6 @@ describeWith({ docker: true }, 'a step in a container that comes to a worker aga
     expect(await deliver({ attempt: 3, delivery: 2 })).toMatchObject({ table: { size: 2 } });
   });
 
-  test('has one watcher at a time: the next waits until the first lets go', async () => {
-    const { deliver, logHas, log } = await startHost(
-      'docker',
-      'cp input.json out/table; echo begun; sleep 2; echo done',
-    );
-    const leave = new AbortController();
-    const first = deliver({ leave: leave.signal });
-    first.catch(() => undefined);
-    await logHas('begun');
-    let ended = false;
-    const second = deliver({ delivery: 2 }).finally(() => (ended = true));
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(ended).toBe(false);
-    leave.abort();
-    await expect(first).rejects.toMatchObject({ code: 'ATTEMPT_HANDED_OVER' });
-    expect(await second).toMatchObject({ table: { size: 2 } });
-    expect(await loggedLines(log)).toEqual(['out begun', 'out done']);
-  });
-
   test('has not begun where its worker stops while it waits for room', async () => {
     const { deliver, env, details, catalog } = await startHost('docker', 'cp input.json out/table');
     const room = { cpus: 1, memory: 1, gpus: 0, shm: 0, pids: 0, disk: 0 };

@@ -47,14 +47,17 @@ test('an attempt that its host may take up again goes on, and only its step is s
   ]);
 });
 
-test.each([
-  ['it has been silent for longer than it would be waited for', at(0), false],
-  ['it said that it goes', new Date().toISOString(), true],
-])('a host is not waited for when %s', async (_, seenAt, gone) => {
+test('a host that said it goes is not waited for', async () => {
   const { catalog, record } = await recorder();
-  await catalog.hosts.beat({ ...host, seenAt, gone });
+  await catalog.hosts.beat({ ...host, seenAt: new Date().toISOString(), gone: true });
   expect(await record(takeUp)).toEqual({ hostGone: true });
   expect(await catalog.timeline('run-1')).toEqual([]);
+});
+
+test('one that is silent may have had no catalog to tell, and is waited for', async () => {
+  const { catalog, record } = await recorder();
+  await catalog.hosts.beat({ ...host, seenAt: at(0) });
+  expect(await record(takeUp)).toEqual({});
 });
 
 test('one that another attempt follows is lost, so that it commits nothing any more', async () => {
@@ -66,6 +69,16 @@ test('one that another attempt follows is lost, so that it commits nothing any m
   expect(await catalog.steps('run-1')).toMatchObject([
     { status: 'retrying', detail: 'tried again in 1.5 s after attempt 1: its worker was lost (WORKER_LOST)' },
   ]);
+});
+
+test('a step whose whole time is over is parked, though its last attempt was cancelled for that', async () => {
+  const { catalog, record } = await recorder();
+  await catalog.project({
+    steps: [aStep({ status: 'cancelled', closedAt: at(5) })],
+    attempts: [anAttempt({ status: 'cancelled', closedAt: at(5) })],
+  });
+  await record({ do: 'park' });
+  expect(await catalog.steps('run-1')).toMatchObject([{ status: 'parked' }]);
 });
 
 test('a parked step is open, a failed one closed', async () => {

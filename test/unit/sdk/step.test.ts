@@ -50,7 +50,7 @@ describe('a step', () => {
         moreMemory: undefined,
         kinds: {
           preempted: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
-          worker_lost: { attempts: 20, initialIntervalMs: 0, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
+          worker_lost: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
           infrastructure: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
         },
       }, // prettier-ignore

@@ -19,7 +19,6 @@ test('an attempt that was given up did not fail by itself, whatever it says of i
 });
 
 test.each([
-  ['completed', 'lost'],
   ['completed', 'failed'],
   ['failed', 'running'],
   ['failed', 'cancelled'],
@@ -27,7 +26,11 @@ test.each([
   expect(mergeAttempt(anAttempt({ status: stored }), anAttempt({ status: said })).status).toBe(said);
 });
 
-test.each(['running', 'lost', 'cancelled'] as const)(
+test('one that was given up for another completes nothing', () => {
+  expect(mergeAttempt(anAttempt({ status: 'lost' }), anAttempt({ status: 'completed' })).status).toBe('lost');
+});
+
+test.each(['running', 'lost', 'cancelled', 'failed'] as const)(
   'a closed attempt stays closed: %s comes late',
   (late) => {
     expect(mergeAttempt(anAttempt({ status: 'completed' }), anAttempt({ status: late })).status).toBe(

@@ -34,6 +34,7 @@ test.each([
   ['stopped from outside', {}, [failed('ATTEMPT_PREEMPTED')], true],
   ['infrastructure has an end, too', {}, times(20, failed('DOCKER_UNAVAILABLE')), false],
   ['but counts in a row: one that lasted begins anew', {}, [...times(19, failed('DOCKER_UNAVAILABLE')), failed('DOCKER_UNAVAILABLE', {}, 700_000)], true],
+  ['but not for ever', {}, times(200, failed('DOCKER_UNAVAILABLE', {}, 700_000)), false],
   ['nothing known of it', {}, [failed('FROM_THE_FUTURE')], false],
 ] as const)('%s', (_, policy, failures, again) => {
   expect(decide(policy, failures).again).toBe(again);

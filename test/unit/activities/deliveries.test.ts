@@ -1,0 +1,219 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { asyncLocalStorage } from '@temporalio/activity';
+import type { Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
+import pino from 'pino';
+import { z } from 'zod';
+import { createAdmission } from '../../../activities/admission.js';
+import type { Executor } from '../../../activities/executors/executor.js';
+import { noEnd } from '../../../activities/executors/executor.js';
+import { createProjector } from '../../../activities/projector.js';
+import { createRunStep } from '../../../activities/run-step.js';
+import type { StepEnvironment } from '../../../activities/step-environment.js';
+import { statePaths } from '../../../config/state-paths.js';
+import type { StepTask } from '../../../sdk/protocol/messages.js';
+import { step, STEP } from '../../../sdk/step.js';
+import { openArtifactStore } from '../../../store/open-artifact-store.js';
+import { openCatalog } from '../../../store/open-catalog.js';
+import { releaseAtEnd } from '../../support/release-at-end.js';
+import { storedSpec } from '../../support/stored-spec.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+import { waitFor } from '../../support/wait-for.js';
+import { aRun, anAttempt, aStep, at } from '../store/records.js';
+
+/** Containers that live until `end` aborts or they are released, and outlive whoever watches them. */
+function fakeEngine() {
+  const containers = new Set<number>();
+  const state = { starts: 0, stopped: 0, exitCode: 0, releaseFails: false, end: new AbortController() };
+  const until = (signals: readonly (AbortSignal | undefined)[]) =>
+    new Promise<void>((resolve) => {
+      for (const signal of signals) {
+        if (signal?.aborted) resolve();
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      }
+    });
+  const docker: Pick<Executor, 'kind' | 'hasBegun' | 'execute' | 'release'> = {
+    kind: 'docker',
+    hasBegun: ({ attempt }) => Promise.resolve(containers.has(attempt)),
+    async execute({ attempt, folder }, { signal, leave }) {
+      if (!containers.has(attempt)) state.starts += 1;
+      containers.add(attempt);
+      await until([state.end.signal, signal, leave]);
+      if (signal.aborted) {
+        state.stopped += 1;
+        return noEnd('cancelled');
+      }
+      if (!state.end.signal.aborted) return noEnd('left');
+      await writeFile(path.join(folder, 'output.json'), '{"n":1}');
+      return { ...noEnd('exited'), exitCode: state.exitCode };
+    },
+    async release({ attempt }) {
+      if (state.releaseFails) throw new Error('EBUSY: resource busy or locked');
+      containers.delete(attempt);
+    },
+  };
+  return { state, docker, containers };
+}
+
+async function host() {
+  const folder = await temporaryFolder();
+  const catalog = await openCatalog(`sqlite:${path.join(folder, 'catalog.db')}`);
+  releaseAtEnd(() => catalog[Symbol.asyncDispose]());
+  await catalog.insertRun(aRun());
+  const logger = pino({ level: 'silent' });
+  const definition = step({
+    name: 'train',
+    image: 'busybox:latest',
+    command: ['/bin/true'],
+    input: z.object({}),
+    output: z.object({ n: z.number() }),
+  })[STEP];
+  const draining = new AbortController();
+  const engine = fakeEngine();
+  const env = {
+    catalog,
+    logger,
+    installation: 'here',
+    worker: 'here:1',
+    draining: draining.signal,
+    onStop: 'hand-over',
+    docker: engine.docker,
+    paths: statePaths(folder),
+    projector: createProjector(catalog, { logger }),
+    store: await openArtifactStore(`file:${folder}/artifacts`),
+    admission: createAdmission({ cpus: 4, memory: 2 ** 40, gpus: 0 }),
+    secrets: { value: () => Promise.resolve(undefined) },
+    placed: { definition: async () => definition, helper: async () => folder, place: async () => folder },
+  } as unknown as StepEnvironment;
+  const task: StepTask = {
+    v: 1,
+    run: 'run-1',
+    path: 'train',
+    pipeline: 'p',
+    build: 'b',
+    queue: 'q',
+    spec: storedSpec(definition.spec),
+    executor: 'docker',
+    input: {},
+  };
+  const deliver = (given: Partial<StepTask>, cancellation = new AbortController()) =>
+    asyncLocalStorage.run(
+      {
+        info: { attempt: 1, retryPolicy: { maximumAttempts: 21 }, scheduledTimestampMs: Date.parse(at(0)) },
+        cancellationSignal: cancellation.signal,
+        heartbeat: () => undefined,
+      } as unknown as Context,
+      () => createRunStep(env)({ ...task, ...given }),
+    );
+  const begun = () => waitFor(() => engine.state.starts === 1, { what: 'the program to start' });
+  return { catalog, env, engine, deliver, draining, begun };
+}
+
+const givenUp = () => new CancelledFailure('NOT_FOUND');
+
+test('a second delivery waits for the first, takes its result and starts nothing', async () => {
+  const { engine, deliver, begun, catalog } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  const second = deliver({ attempt: 1, delivery: 2 });
+  await pause(200);
+  engine.state.end.abort();
+  expect(await Promise.all([first, second])).toEqual([{ output: { n: 1 } }, { output: { n: 1 } }]);
+  expect(engine.state.starts).toBe(1);
+  expect(await catalog.attempts('run-1')).toMatchObject([{ attempt: 1, status: 'completed' }]);
+});
+
+test('a failure that was recorded is told again, and the attempt stays as it was recorded', async () => {
+  const { deliver, catalog, engine } = await host();
+  const failure = { code: 'STEP_FAILED', what: 'It ended with exit code 3.' };
+  const row = anAttempt({ status: 'failed', startedAt: at(1), closedAt: at(100), worker: 'first:1', wallSeconds: 99, failure }); // prettier-ignore
+  await catalog.project({ attempts: [row], steps: [aStep({ status: 'retrying' })] });
+  await expect(deliver({ attempt: 1, delivery: 2 })).rejects.toMatchObject({ type: 'STEP_FAILED' });
+  expect(await catalog.attempts('run-1')).toMatchObject([row]);
+  expect(engine.state.starts).toBe(0);
+});
+
+test('a failure that was seen after Temporal had given the delivery up is recorded for the next one', async () => {
+  const { deliver, catalog, engine, begun } = await host();
+  const cancellation = new AbortController();
+  engine.state.exitCode = 3;
+  const first = deliver({ attempt: 1, delivery: 1 }, cancellation);
+  await begun();
+  cancellation.abort(givenUp());
+  engine.state.end.abort();
+  await expect(first).rejects.toMatchObject({ type: 'STEP_FAILED' });
+  await expect(deliver({ attempt: 1, delivery: 2 })).rejects.toMatchObject({ type: 'STEP_FAILED' });
+  expect(await catalog.attempts('run-1')).toMatchObject([{ status: 'failed' }]);
+  expect(engine.state.starts).toBe(1);
+});
+
+test('a drained worker leaves the container to the next delivery', async () => {
+  const { engine, deliver, begun, draining, catalog } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  draining.abort();
+  await expect(first).rejects.toMatchObject({
+    type: 'ATTEMPT_HANDED_OVER',
+    details: [{ fields: { host: 'here' } }],
+  });
+  expect([...engine.containers]).toEqual([1]);
+  expect(await catalog.attempts('run-1')).toMatchObject([{ status: 'running' }]);
+});
+
+test('the step of a build from before workflows counted attempts is stopped instead, and tried again', async () => {
+  const { engine, deliver, begun, draining } = await host();
+  const cancellation = new AbortController();
+  const first = deliver({}, cancellation);
+  await begun();
+  draining.abort();
+  cancellation.abort(new CancelledFailure('WORKER_SHUTDOWN'));
+  await expect(first).rejects.toMatchObject({ type: 'ATTEMPT_PREEMPTED', nonRetryable: false });
+  expect(engine.state.stopped).toBe(1);
+});
+
+test('the container of a run that is over is stopped, not left to the sweep', async () => {
+  const { engine, deliver, begun, catalog } = await host();
+  const cancellation = new AbortController();
+  const first = deliver({ attempt: 1, delivery: 1 }, cancellation);
+  await begun();
+  await catalog.updateRun({ id: 'run-1', status: 'failed', closedAt: at(9) });
+  cancellation.abort(givenUp());
+  await expect(first).rejects.toMatchObject({ name: 'CancelledFailure' });
+  expect(engine.state.stopped).toBe(1);
+  expect([...engine.containers]).toEqual([]);
+});
+
+test('a result that is recorded stands though nothing could be cleaned up', async () => {
+  const { engine, deliver, catalog } = await host();
+  engine.state.releaseFails = true;
+  engine.state.end.abort();
+  expect(await deliver({ attempt: 1, delivery: 1 })).toEqual({ output: { n: 1 } });
+  expect(await catalog.attempts('run-1')).toMatchObject([{ status: 'completed' }]);
+});
+
+test('an attempt that is fenced while it comes to its end completes nothing', async () => {
+  const { engine, deliver, begun, catalog } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  await waitFor(async () => (await catalog.attempts('run-1')).length === 1, { what: 'its row' });
+  await catalog.project({ attempts: [anAttempt({ status: 'lost', startedAt: at(1) })] });
+  engine.state.end.abort();
+  await expect(first).rejects.toMatchObject({ name: 'CancelledFailure' });
+  expect(await catalog.attempts('run-1')).toMatchObject([{ status: 'lost' }]);
+  expect((await catalog.steps('run-1'))[0]?.status).not.toBe('completed');
+});
+
+test('what waits for a worker that has the attempt still is cancelled at once', async () => {
+  const { env, deliver, begun, engine } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  const cancellation = new AbortController();
+  const second = deliver({ attempt: 1, delivery: 2 }, cancellation);
+  await mkdir(env.paths.attempt('run-1', 'train', 1), { recursive: true });
+  cancellation.abort(new CancelledFailure('CANCELLED'));
+  await expect(second).rejects.toMatchObject({ name: 'CancelledFailure' });
+  engine.state.end.abort();
+  await first;
+});
