@@ -19,8 +19,9 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
   if (runs.length === 0) return;
   await exclusive(db, runs, async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
-    const told = await upsertSteps(trx, { steps, attempts });
-    await dropCheckpoints(trx, steps);
+    const { told, records } = await upsertSteps(trx, { steps, attempts });
+    // By what the steps are now: a late row may say of one that runs again that it has completed.
+    await dropCheckpoints(trx, records);
     await upsertAttempts(trx, attempts);
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);

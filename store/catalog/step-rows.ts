@@ -10,12 +10,20 @@ import type { CatalogDb, CatalogTables } from './tables.js';
 type StepTable = CatalogTables['steps'];
 type Place = { readonly run: string; readonly path: string };
 
-/** Merges step rows into the catalog, inside a transaction and before the attempts of the same call. @returns what is to be told of it */
+export type MergedSteps = {
+  /** What is to be told of them. */
+  readonly told: readonly Told[];
+  /** As they are kept now, each once. */
+  readonly records: readonly StepRecord[];
+};
+
+/** Merges step rows into the catalog, inside a transaction and before the attempts of the same call. */
 export async function upsertSteps(
   trx: CatalogDb,
   { steps = [], attempts = [] }: Pick<ProjectedRows, 'steps' | 'attempts'>,
-): Promise<readonly Told[]> {
+): Promise<MergedSteps> {
   const told: Told[] = [];
+  const records = new Map<string, StepRecord>();
   const speaking = highest(attempts);
   for (const part of parts(steps)) {
     const known = highest(await highestAttempts(trx, part));
@@ -33,11 +41,12 @@ export async function upsertSteps(
       const before = merged.get(key);
       const after = mergeStep(before, step, context);
       merged.set(key, after);
+      records.set(key, after.record);
       told.push(...stepTold(before, after));
     }
     await writeSteps(trx, [...merged.values()]);
   }
-  return told;
+  return { told, records: [...records.values()] };
 }
 
 /** Steps of a run as they were scheduled; those of one instant by path, `train#2` before `train#10`. */

@@ -72,6 +72,16 @@ export function checkpointsContract(name: string, open: () => Promise<Catalog>):
       expect(await kept('train#2')).toEqual(['1.1 a']);
     });
 
+    it('stay when an attempt completes that another has taken over from', async () => {
+      await catalog.project({ steps: [aStep()], attempts: [anAttempt({ attempt: 1, status: 'lost' })] });
+      await catalog.project({ steps: [aStep()], attempts: [anAttempt({ attempt: 2 })] });
+      await catalog.checkpoints.add(stored('c', 2));
+      const late = { steps: [aStep({ status: 'completed', output: {} })], attempts: [anAttempt({ attempt: 1, status: 'completed' })] };
+      await catalog.project(late);
+      expect((await catalog.steps('run-1'))[0]?.status).toBe('running');
+      expect(await kept()).toEqual(['2.1 c']);
+    }); // prettier-ignore
+
     it('go with a run that completes, also those of steps that nobody awaited', async () => {
       await catalog.checkpoints.add(stored('a'));
       await catalog.insertRun(aRun({ id: 'run-2' }));
