@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
 import { openStepFile } from './read-step-file.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { stepEvent } from '../sdk/step-contract.js';
@@ -35,7 +36,8 @@ export function tailEvents(
   let over = false;
   let complained = false;
   const progress = position === undefined ? undefined : keepProgress(position);
-  let reading: Promise<void> = begin();
+  // A promise that rejects before the first look would end the process.
+  let reading: Promise<void> = begin().catch(() => undefined);
 
   async function begin(): Promise<void> {
     const from = await progress?.read();
@@ -55,7 +57,8 @@ export function tailEvents(
     } finally {
       await handle.close();
     }
-    await progress?.write();
+    // On a full disk, say: who reads on then tells a little more twice.
+    await progress?.write().catch(() => undefined);
   }
 
   function takeLines(chunk: string): void {
@@ -103,7 +106,9 @@ export function tailEvents(
   };
 }
 
-type Position = { readonly settled: number; readonly told: number };
+const offset = z.number().int().min(0);
+const positionSchema = z.object({ settled: offset, told: offset });
+type Position = Readonly<z.infer<typeof positionSchema>>;
 
 /** Rows of events are written behind them: within this time, or the catalog is away and who reads on gives them once more. */
 const settleMs = 5_000;
@@ -119,8 +124,9 @@ function keepProgress(file: string) {
   return {
     async read(): Promise<Position | undefined> {
       const text = await readFile(file, 'utf8').catch(() => undefined);
-      if (text === undefined) return undefined;
-      known = JSON.parse(text) as Position;
+      const found = text === undefined ? undefined : parsePosition(text);
+      if (!found) return undefined;
+      known = found;
       now = known;
       line = known.settled;
       return known;
@@ -142,6 +148,15 @@ function keepProgress(file: string) {
       known = now;
     },
   };
+}
+
+/** A host that lost its power may leave it empty: then all is read once more. */
+function parsePosition(text: string): Position | undefined {
+  try {
+    return positionSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 function parseEvent(text: string): StepEvent | undefined {

@@ -1,4 +1,4 @@
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { tailEvents } from '../../../activities/event-tail.js';
 import type { StepEvent } from '../../../sdk/step-contract.js';
@@ -90,4 +90,43 @@ test('no file is no event', async () => {
   const { events, garbage, end } = await tail(5);
   await end();
   expect([events, garbage]).toEqual([[], []]);
+});
+
+test.each(['', '{"settled":', '[]', '{"settled":-1,"told":"x"}'])(
+  'a position that cannot be read, %j, is none: all is read, and then kept anew',
+  async (text) => {
+    const folder = await temporaryFolder();
+    const [file, position] = [path.join(folder, 'events.jsonl'), path.join(folder, 'position')];
+    await writeFile(position, text);
+    await writeFile(file, `${metric('loss', 1)}\n`);
+    const events: StepEvent[] = [];
+    const options = {
+      onEvent: (event: StepEvent) => events.push(event),
+      onGarbage: () => undefined,
+      position,
+    };
+    const tailing = tailEvents(file, { ...options, intervalMs: 10_000 });
+    // A rejection that nobody handles would end this process by now.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await tailing[Symbol.asyncDispose]();
+    expect(events).toEqual([{ type: 'metric', name: 'loss', value: 1 }]);
+    expect(JSON.parse(await readFile(position, 'utf8'))).toMatchObject({
+      told: metric('loss', 1).length + 1,
+    });
+  },
+);
+
+test('a position that cannot be written keeps no event back', async () => {
+  const folder = await temporaryFolder();
+  const file = path.join(folder, 'events.jsonl');
+  await mkdir(path.join(folder, 'position.new'));
+  await writeFile(file, `${metric('loss', 1)}\n`);
+  const events: StepEvent[] = [];
+  const tailing = tailEvents(file, {
+    onEvent: (event) => events.push(event),
+    onGarbage: () => undefined,
+    position: path.join(folder, 'position'),
+  });
+  await tailing[Symbol.asyncDispose]();
+  expect(events).toHaveLength(1);
 });
