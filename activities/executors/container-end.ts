@@ -1,4 +1,3 @@
-import { uptime } from 'node:os';
 import type Docker from 'dockerode';
 import { AttemptLost } from '../../sdk/errors.js';
 import { statusOf } from './docker-errors.js';
@@ -9,6 +8,7 @@ import type { StopReason } from './execution-limits.js';
 import type { ExecutionEnd } from './executor.js';
 import type { ContainerExit } from './exit-of-container.js';
 import { bySignal, gone } from './exit-of-container.js';
+import { bootedAt } from './up-since.js';
 
 export type EndedProgram = {
   readonly container: Docker.Container;
@@ -49,17 +49,26 @@ type State = Docker.ContainerInspectInfo['State'];
 
 /**
  * Why a program has ended that nobody watched.
- * @throws AttemptLost when it went down with its host
+ * @param since when its host or engine was started, ms; whoever failed before that may have been told to end, by its own exit code too
+ * @throws AttemptLost when it may have gone down with its host or engine
  */
-export function endOfUnwatched(state: State, timeoutMs: number): ExecutionEnd['reason'] {
-  const ranMs = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
+export function endOfUnwatched(
+  state: State,
+  timeoutMs: number,
+  since: number = bootedAt(),
+): ExecutionEnd['reason'] {
+  const endedAt = Date.parse(state.FinishedAt);
+  const startedAt = Date.parse(state.StartedAt);
   // The worker died while it stopped the program for its time.
-  if (bySignal.has(state.ExitCode) && ranMs >= timeoutMs) return 'timeout';
-  if (state.ExitCode === unknownExit && Date.parse(state.StartedAt) < Date.now() - uptime() * 1000)
-    throw new AttemptLost('The container ended with its host, which has been started again since.', {
+  if (bySignal.has(state.ExitCode) && endedAt - startedAt >= timeoutMs) return 'timeout';
+  const reason = reasonOfEnd(state);
+  // When it has ended the engine may have noted only at its next start.
+  const before = endedAt < since || state.ExitCode === unknownExit;
+  if (reason === 'exited' && state.ExitCode !== 0 && before && startedAt < since)
+    throw new AttemptLost('The container ended with its host or its Docker engine, started again since.', {
       hint: 'Another attempt follows by itself.',
     });
-  return reasonOfEnd(state);
+  return reason;
 }
 
 const reasonOfEnd = ({ OOMKilled, ExitCode }: State): ExecutionEnd['reason'] =>

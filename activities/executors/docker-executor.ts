@@ -19,6 +19,7 @@ import type { ImageFacts } from './image-facts.js';
 import { createImageFacts } from './image-facts.js';
 import { openOutputLog } from './output-log.js';
 import { leftSecretValues, removeSecretFiles, writeSecretFiles } from './secret-files.js';
+import { upSince } from './up-since.js';
 import type { Grace, WatchedContainer } from './watch-container.js';
 import { usedDisk, watchContainer } from './watch-container.js';
 
@@ -136,8 +137,8 @@ async function goOn(
   );
   const startedMs = Date.parse(state.StartedAt);
   if (state.Running) return { ...(await watch({ ...run, ranMs: Date.now() - startedMs })), packages };
-  const reason = endOfUnwatched(state, execution.spec.timeoutMs);
   await readRest({ container, log, patience: run.patience }, run.signal);
+  const reason = endOfUnwatched(state, execution.spec.timeoutMs, await upSince(container.modem));
   const full = (await usedDisk(execution, log)) > execution.spec.resources.disk;
   return {
     ...noEnd(full ? 'disk-limit' : reason),
