@@ -13,7 +13,7 @@ import {
 import { formatBytes } from '../sdk/bytes.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
-import { endEarlierAttempts } from './executors/sweep.js';
+import { endEarlierAttempts } from './executors/end-earlier-attempts.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './executors/executor.js';
 import type { AttemptRecord } from '../store/catalog.js';
@@ -74,7 +74,7 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
   const begun = await hasBegun(attempt);
   const giveBack = await takeRoom(attempt, { begun, off });
   try {
-    const execution = await prepare(attempt, { folder, log, begun });
+    const execution = await prepare(attempt, { folder, log, begun, off });
     leave.throwIfAborted();
     const { end, failure } = await execute(attempt, execution, begun);
     // Now, and not when the store has taken the log: there may be room again by then.
@@ -111,7 +111,7 @@ async function hasBegun({ task, attempt, delivery, signal, env }: Attempt): Prom
   if (await executorOf(task, env).hasBegun(identityOf({ task, attempt, env }), { signal }))
     return row ?? true;
   if (row?.status !== 'running' && row?.status !== 'lost') return false;
-  await endEarlierAttempts({ installation: env.installation, run, step, attempt: attempt + 1 });
+  await endEarlier({ task, attempt: attempt + 1, env }, signal);
   throw new AttemptLost(
     task.executor === 'docker'
       ? 'The container is gone, and nobody saw how it ended.'
@@ -119,6 +119,19 @@ async function hasBegun({ task, attempt, delivery, signal, env }: Attempt): Prom
     { run, step, attempt, hint: 'Another attempt follows by itself.' },
   );
 }
+
+const endEarlier = (
+  { task, attempt, env }: Pick<Attempt, 'task' | 'attempt' | 'env'>,
+  signal: AbortSignal,
+): Promise<void> =>
+  endEarlierAttempts({
+    installation: env.installation,
+    run: task.run,
+    step: task.path,
+    attempt,
+    executor: executorOf(task, env).kind,
+    signal,
+  });
 
 /** What runs already is counted, not waited for. */
 async function takeRoom(
@@ -165,7 +178,13 @@ async function prepare(
     folder,
     log,
     begun,
-  }: { readonly folder: string; readonly log: string; readonly begun: AttemptRecord | boolean },
+    off,
+  }: {
+    readonly folder: string;
+    readonly log: string;
+    readonly begun: AttemptRecord | boolean;
+    readonly off: AbortSignal;
+  },
 ): Promise<Execution> {
   const { spec, run, path: step } = task;
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
@@ -175,7 +194,7 @@ async function prepare(
     await mkdir(folder, { recursive: true });
     if (attempt > 1) {
       await loseEarlierAttempts({ run, step, attempt }, env);
-      await endEarlierAttempts({ installation: env.installation, run, step, attempt });
+      await endEarlier({ task, attempt, env }, off);
     }
     await restoreCheckpoint({ run, path: step, attempt, folder, env });
     const mode = task.executor === 'docker' ? 'link' : 'copy';

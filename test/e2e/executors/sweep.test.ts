@@ -9,7 +9,8 @@ import { markOf } from '../../../activities/executors/process-leftovers.js';
 import { ownerFile } from '../../../activities/executors/owned-folder.js';
 import { secretsPrefix, secretsRoot, writeSecretFiles } from '../../../activities/executors/secret-files.js';
 import { makeTemporaryFolder } from '../../../activities/executors/temporary-folder.js';
-import { endEarlierAttempts, sweep } from '../../../activities/executors/sweep.js';
+import { endEarlierAttempts } from '../../../activities/executors/end-earlier-attempts.js';
+import { sweep } from '../../../activities/executors/sweep.js';
 import { describeWith } from '../../support/describe-with.js';
 import { executionOf } from '../../support/execution.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
@@ -102,7 +103,12 @@ describeWith({ docker: true }, 'the sweep', () => {
     const places = [of('a', 1), of('a', 2), of('a', 3), of('a', 4), of('b', 1), of('a', 1, second)];
     const containers = await Promise.all(places.map((place) => containerOf(place)));
     const processes = places.map(processOf);
-    await endEarlierAttempts({ installation: first, run: 'run-next', step: 'a', attempt: 3 }, docker);
+    await endEarlierAttempts({
+      ...of('a', 3),
+      executor: 'docker',
+      signal: new AbortController().signal,
+      docker,
+    });
     const kept = [false, false, true, true, true, true];
     expect(await Promise.all(containers.map(isThere))).toEqual(kept);
     // They are not only told to end: the next attempt takes their checkpoint over.
