@@ -21,7 +21,7 @@ export type FlightOptions = {
   readonly path: string;
   readonly attempt: number;
   readonly signal: AbortSignal;
-  /** Called with who computes the same, when that has to be waited for. */
+  /** Called with who computes the same, when that has to be waited for: once for each who does. */
   readonly onWait: (holder: Lease) => void;
   /** Looked for while another computes: its result, as soon as it may be taken. */
   readonly arrived: () => Promise<CacheEntry | undefined>;
@@ -71,10 +71,9 @@ export async function singleFlight(
       }
     }
     const { by } = answer;
-    if (by.token !== seen?.lease.token || by.beats !== seen.lease.beats) {
-      seen = { lease: by, since: performance.now() };
-      onWait(by);
-    }
+    const other = by.token !== seen?.lease.token;
+    if (other) onWait(by);
+    if (other || by.beats !== seen?.lease.beats) seen = { lease: by, since: performance.now() };
     await pause(times.lookMs, undefined, { signal });
     const entry = await arrived();
     if (entry) return { entry };
