@@ -3,6 +3,7 @@ import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { RunFailed } from '../sdk/errors.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { toFailureInfo } from '../sdk/protocol/failure.js';
+import type { StepHeartbeat } from '../sdk/protocol/messages.js';
 import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
 import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
@@ -120,7 +121,7 @@ async function failureOf(run: string, result: () => Promise<unknown>): Promise<R
   }
 }
 
-/** Steps that only the service knows to be waiting, and attempts that it has given up. */
+/** Steps that only the service knows to be waiting, or to go on, and attempts that it has given up. */
 async function projectPending(
   run: RunRecord,
   described: WorkflowExecutionDescription,
@@ -141,6 +142,16 @@ async function projectPending(
     changed.attempts.push(
       ...lost.map((each) => ({ ...each, status: 'lost' as const, closedAt: new Date().toISOString() })),
     );
+    if (pending.state === started) {
+      const going = goingOn(pending, {
+        step: steps.get(path),
+        attempt: attempts.find((each) => each.path === path && each.attempt === current),
+      });
+      if (going) {
+        changed.steps.push(going.step);
+        changed.attempts.push(going.attempt);
+      }
+    }
     if (pending.state !== scheduled) continue;
     // It was started after the service was asked: the catalog knows better.
     if (attempts.some((each) => each.path === path && each.attempt >= current)) continue;
@@ -158,6 +169,32 @@ async function projectPending(
     });
   }
   if (changed.steps.length + changed.attempts.length > 0) await catalog.project(changed);
+}
+
+/**
+ * A step that its worker says it runs, though its row says that it waits: it was taken up in the moment in which its worker was
+ * found silent. One that waits for room says so itself.
+ */
+function goingOn(
+  pending: PendingActivity,
+  { step, attempt }: { readonly step: StepRecord | undefined; readonly attempt: AttemptRecord | undefined },
+): { readonly step: StepRecord; readonly attempt: AttemptRecord } | undefined {
+  if (!step || attempt?.status !== 'running') return undefined;
+  if (step.status !== 'retrying' && step.status !== 'queued') return undefined;
+  const beat = heartbeatOf(pending);
+  if (beat?.status !== 'running') return undefined;
+  return { step: { ...step, status: 'running', detail: beat.detail ?? '' }, attempt };
+}
+
+function heartbeatOf({ heartbeatDetails }: PendingActivity): StepHeartbeat | undefined {
+  const payload = heartbeatDetails?.payloads?.[0];
+  // One that was kept elsewhere for its size says nothing here.
+  if (
+    !payload?.data ||
+    new TextDecoder().decode(payload.metadata?.['encoding'] ?? undefined) !== 'json/plain'
+  )
+    return undefined;
+  return JSON.parse(new TextDecoder().decode(payload.data)) as StepHeartbeat;
 }
 
 /**
@@ -192,8 +229,8 @@ function unattended(
 /** An attempt that began later may not have been seen by the service when it was asked. */
 const silentMs = 10_000;
 
-/** PENDING_ACTIVITY_STATE_SCHEDULED of the service's API. */
-const scheduled = 1;
+/** PENDING_ACTIVITY_STATE_… of the service's API. */
+const [scheduled, started] = [1, 2];
 
 const timeOf = ({ scheduledTime }: PendingActivity): string =>
   new Date(scheduledTime?.seconds ? Number(scheduledTime.seconds) * 1000 : Date.now()).toISOString();

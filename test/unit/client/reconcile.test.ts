@@ -3,14 +3,18 @@ import type { Client } from '@temporalio/client';
 import {
   ApplicationFailure,
   CancelledFailure,
+  defaultPayloadConverter,
   RetryState,
   TerminatedFailure,
   TimeoutFailure,
   TimeoutType,
+  toPayloads,
 } from '@temporalio/common';
 import { reconcileRun } from '../../../client/reconcile.js';
 import { StepFailed } from '../../../sdk/errors.js';
 import { toFailureInfo } from '../../../sdk/protocol/failure.js';
+import type { StepHeartbeat } from '../../../sdk/protocol/messages.js';
+import type { AttemptStatus } from '../../../sdk/states.js';
 import type { RunRecord } from '../../../store/catalog.js';
 import { anApproval, anAttempt, aRun, aStep, at } from '../store/records.js';
 import { newCatalog } from './catalog.js';
@@ -22,6 +26,7 @@ type Pending = {
   readonly state: number;
   readonly attempt: number;
   readonly lastFailure?: string;
+  readonly beat?: StepHeartbeat;
 };
 type Service = {
   readonly status?: string;
@@ -39,11 +44,12 @@ const temporal = ({ status = 'RUNNING', pending = [], result, error, asked }: Se
       getHandle: () => ({
         async describe() {
           if (error) throw error;
-          const pendingActivities = pending.map(({ type, activityId, lastFailure, ...rest }) => ({
+          const pendingActivities = pending.map(({ type, activityId, lastFailure, beat, ...rest }) => ({
             ...rest,
             activityId,
             activityType: { name: type ?? activityId },
             lastFailure: lastFailure === undefined ? null : { message: lastFailure },
+            heartbeatDetails: beat && { payloads: toPayloads(defaultPayloadConverter, beat) },
             scheduledTime: { seconds: Date.parse(at(9)) / 1000 },
           }));
           await asked?.();
@@ -227,4 +233,32 @@ test('a step that starts while the service is asked is not shown as waiting agai
       catalog.project({ steps: [aStep({ path: 'score' })], attempts: [anAttempt({ path: 'score' })] }),
   });
   expect(await step('score')).toMatchObject({ status: 'running' });
+});
+
+test('a step that was adopted between the look at the service and the row of its silence is shown as running again', async () => {
+  const { reconcile, step, attempts, catalog } = await openRun();
+  const { project } = catalog;
+  // The service was asked between two deliveries, and the row of the adoption came in front of what was made of the answer.
+  jest.spyOn(catalog, 'project').mockImplementationOnce(async (rows) => {
+    await project({ steps: [aStep({ detail: '' })], attempts: [anAttempt({ worker: 'worker-2' })] });
+    await project(rows);
+  });
+  await reconcile({});
+  expect(await step()).toMatchObject({ status: 'retrying', detail: expect.stringContaining('fell silent') });
+  const pending = { activityId: 'train@1.2', type: 'train', state: 2, attempt: 1 };
+  await reconcile({ pending: [{ ...pending, beat: { status: 'running', detail: 'epoch 3' } }] });
+  expect(await step()).toMatchObject({ status: 'running', detail: 'epoch 3', scheduledAt: at(1) });
+  expect(await attempts()).toEqual(['running']);
+});
+
+test.each<[string, Partial<Pending>, AttemptStatus]>([
+  ['waits for room on its worker', { beat: { status: 'queued', detail: 'needs 2 cpus' } }, 'running'],
+  ['has said nothing yet', {}, 'running'],
+  ['has been given up meanwhile', { beat: { status: 'running' } }, 'lost'],
+])('a delivery that %s is not shown as running', async (_, said, status) => {
+  const { reconcile, step, catalog } = await openRun();
+  const row = { status: 'retrying', detail: 'its host may have it still' } as const;
+  await catalog.project({ steps: [aStep(row)], attempts: [anAttempt({ status })] });
+  await reconcile({ pending: [{ activityId: 'train@1.2', type: 'train', state: 2, attempt: 1, ...said }] });
+  expect(await step()).toMatchObject(row);
 });
