@@ -25,6 +25,7 @@ import { activityNames, queries, searchAttributes } from '../sdk/protocol/names.
 import { installRuntime } from '../sdk/runtime.js';
 import type { RunStatus } from '../sdk/states.js';
 import { failureInfo, typedError, workflowFailure } from './failures.js';
+import { openLeftOut } from './left-out.js';
 import { openGates } from './open-gates.js';
 import { openRepairs } from './repairs.js';
 import { recordedResults } from './recorded-results.js';
@@ -62,6 +63,7 @@ export function pipelineWorkflow(
     setHandler(defineQuery<RunState>(queries.state), () => state);
     const gates = openGates(request.run);
     const repairs = openRepairs(request.run);
+    const leftOut = openLeftOut(request);
     const { run, recover } = request;
     const reuse = recover && reusedResults(recover, recordedResults({ run, of: recover.run }));
     installRuntime(
@@ -71,6 +73,7 @@ export function pipelineWorkflow(
         onFailure: definition.onFailure ?? request.onFailure,
         gates,
         repairs,
+        leftOut,
         reuse,
         state: () => state,
         record,
@@ -99,7 +102,7 @@ export function pipelineWorkflow(
       status: Exclude<RunStatus, 'running'>,
       end: Pick<CloseRun, 'output' | 'failure'>,
     ): Promise<void> {
-      await reuse?.settled();
+      await Promise.all([reuse?.settled(), leftOut.told()]);
       record({ type: 'ended', status });
       upsertSearchAttributes({ [searchAttributes.status]: [status] });
       await local[activityNames.closeRun]({ run: request.run, status, steps: state.steps, ...end });

@@ -25,6 +25,7 @@ import type {
   PromoteTask,
   RecordGate,
   RegisterTask,
+  RunCache,
   RunPlan,
   RunRequest,
   RunState,
@@ -41,6 +42,7 @@ import { stepWork } from '../sdk/recovery/step-work.js';
 import { cachedSteps, cacheMode } from './cached-steps.js';
 import { approvalExpired, approvalRejected, gateFailed } from './decision-errors.js';
 import { childError, failureInfo, typedError } from './failures.js';
+import type { LeftOut } from './left-out.js';
 import type { OpenGates } from './open-gates.js';
 import type { Repairs } from './repairs.js';
 import type { ReusedResults, Taken } from './reused-results.js';
@@ -75,6 +77,7 @@ export type RuntimeOptions = {
   readonly request: RunRequest;
   readonly onFailure: FailurePolicy | undefined;
   readonly repairs: Repairs;
+  readonly leftOut: LeftOut;
   /** Names of the steps that the plan was made for. */
   readonly planned: readonly string[];
   readonly gates: OpenGates;
@@ -86,13 +89,14 @@ export type RuntimeOptions = {
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
 export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
-  const { request, planned, gates, reuse, state, record } = options;
-  const { run, pipeline, build, queue, tags, cache } = request;
+  const { request, planned, gates, leftOut, reuse, state, record } = options;
+  const { run, pipeline, build, queue, tags } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
   const cached = cachedSteps();
   const steps = runSteps({ ...options, queue, adoptWithinMs: request.adoptWithinMs ?? 60_000 });
-  let skipped = false;
+  /** What is made after a step was left out must not be taken for what the pipeline makes. */
+  const cacheOf = () => (leftOut.any ? uncached : request.cache);
 
   /** A call may fail while its author waits for another one: until it is awaited, that is no unhandled error. */
   const call: typeof recorded = (...parts) => {
@@ -154,8 +158,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
         const image = plan?.images[name];
         const found = former && (await former(input, stepWork(spec, plan)));
         if (found) return found.value;
-        // What is made after a step was left out must not be taken for what the pipeline makes.
-        const mode = skipped ? undefined : cacheMode(spec, cache);
+        const mode = cacheMode(spec, cacheOf());
         const task: StepTask = {
           v: 1,
           run,
@@ -172,7 +175,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
         if (spec.isolation === 'inline') return (await inlineActivity(spec)(task)).output;
         const result = await cached.run(task, (again) => steps.run({ task: again, scheduledAt }));
         if (result.cached) from(result.cached);
-        if (result.supplied === 'skipped') skipped = true;
+        if (result.supplied === 'skipped') await leftOut.mark();
         return result.output;
       });
     },
@@ -182,6 +185,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
         checkSize(input, `The input of pipeline \`${definition.name}\``, { run, step: path });
         const child = `${run}.${path}`;
         const recover = reuse && (await reuse.below({ path, name: definition.name, input }));
+        const cache = cacheOf();
         const attributes = {
           [searchAttributes.pipeline]: [definition.name],
           [searchAttributes.status]: ['running'],
@@ -292,6 +296,8 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
     sleep: (ms) => sleep(ms),
   };
 }
+
+const uncached: RunCache = { use: false, refresh: [] };
 
 /** What a call's body is given. */
 type Called = {

@@ -11,6 +11,8 @@ export const searchAttributes = {
 export const memoNames = { input: 'millrace.input' } as const;
 
 export const updates = { decide: 'millrace.decide', repair: 'millrace.repair' } as const;
+/** To the parent of a run in which a step was left out. */
+export const signals = { leftOut: 'millrace.leftOut' } as const;
 export const queries = { state: 'millrace.state' } as const;
 
 /** Workflow that plans a run without starting it. */

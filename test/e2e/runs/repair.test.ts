@@ -23,11 +23,12 @@ export const train = step({ name: 'train', source: './trainer', command: ['sh', 
 export const sibling = step({ name: 'sibling', isolation: 'process', input: z.object({}), output: z.object({ at: z.number() }) }, () => ({ at: Date.now() }));
 export const optional = step({ name: 'optional', isolation: 'process', input: z.object({}), output: z.object({ note: z.string().optional() }) }, () => { throw new Error('no note'); });
 export const scored = step({ name: 'scored', isolation: 'process', input: z.object({ good: z.boolean() }), output: z.object({ auc: z.number() }) },
-  ({ good }) => { if (!good) throw new Error('bad input'); return { auc: 0.9 }; });`,
+  ({ good }) => { if (!good) throw new Error('bad input'); return { auc: 0.9 }; });
+export const kept = step({ name: 'kept', isolation: 'process', cache: true, input: z.object({ of: z.string() }), output: z.object({ of: z.string() }) }, (input) => input);`,
   'r.pipeline.ts': `
 import { pipeline, register } from 'millrace';
 import { z } from 'zod';
-import { optional, scored, sibling, train } from './r.steps.js';
+import { kept, optional, scored, sibling, train } from './r.steps.js';
 export const training = pipeline({ name: 'training', input: z.object({}), onFailure: 'park' }, async () => {
   const [made, other] = await Promise.all([train({ rows: 3 }), sibling({})]);
   const version = await register('mended', { model: made.model });
@@ -36,7 +37,13 @@ export const training = pipeline({ name: 'training', input: z.object({}), onFail
 export const leaving = pipeline({ name: 'leaving', input: z.object({}), onFailure: { park: {} } }, async () => ({ note: (await optional({})).note ?? 'none' }));
 export const scoring = pipeline({ name: 'scoring', input: z.object({}) }, async () => scored({ good: false }));
 export const hurried = pipeline({ name: 'hurried', input: z.object({}), onFailure: { park: { deadline: '2s' } } }, async () => scored({ good: false }));
-export const outer = pipeline({ name: 'outer', input: z.object({}) }, async () => leaving({}));`,
+export const outer = pipeline({ name: 'outer', input: z.object({}) }, async () => leaving({}));
+const input = z.object({ of: z.string() });
+export const keeping = pipeline({ name: 'keeping', input }, async ({ of }) => kept({ of }));
+export const below = pipeline({ name: 'below', input, onFailure: 'park' }, async ({ of }) => { await optional({}); return keeping({ of }); });
+export const above = pipeline({ name: 'above', input }, async ({ of }) => { await outer({}); return kept({ of }); });
+export const failing = pipeline({ name: 'failing', input: z.object({}) }, async () => { await outer({}); await scored({ good: false }); });
+export const catching = pipeline({ name: 'catching', input }, async ({ of }) => { await failing({}).catch(() => undefined); return kept({ of }); });`,
 };
 
 describeWith({ temporal: true }, 'a step without attempts left', () => {
@@ -156,6 +163,26 @@ describeWith({ temporal: true }, 'a step without attempts left', () => {
     await waitFor(async () => (await run.view()).steps[0]?.child?.steps[0]?.status === 'parked');
     await run.repair('leaving/optional', { do: 'skip', by: 'ada' });
     expect(await run.result()).toEqual({ note: 'none' });
+  });
+
+  test.each([
+    ['below', 'optional', 'in a child run that is called then'],
+    ['above', 'outer/leaving/optional', 'in the runs above it'],
+    ['catching', 'failing/outer/leaving/optional', 'where a run above it fails, too'],
+  ])('keeps nothing in the cache that is made after it was left out: %s %s, %s', async (pipeline, step) => {
+    const run = await millrace.client.start(pipeline, { of: pipeline });
+    const isParked = async () => JSON.stringify((await run.view()).steps).includes('"parked"');
+    await waitFor(isParked, { what: `${step} to be parked` });
+    await run.repair(step, { do: 'skip', by: 'ada' });
+    expect(await run.result()).toEqual({ of: pipeline });
+    const again = async () => {
+      const next = await millrace.client.start('keeping', { of: pipeline });
+      await next.result();
+      return (await next.view()).steps[0]?.cached?.run;
+    };
+    expect(await again()).toBeUndefined();
+    // Which would have been taken.
+    expect(await again()).toBeDefined();
   });
 
   test('is parked where the start of the run asks for it, and fails again as it did', async () => {

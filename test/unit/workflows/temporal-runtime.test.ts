@@ -14,6 +14,7 @@ function runtimeOf(planned: readonly string[]) {
     planned,
     onFailure: undefined,
     repairs: { wait: () => new Promise(() => undefined) },
+    leftOut: { any: false, mark: async () => undefined, told: async () => undefined },
     gates: { wait: () => new Promise(() => undefined) },
     state: () => state,
     record: (event) => {
