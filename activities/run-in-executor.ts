@@ -23,6 +23,8 @@ import { diskState, refuseFullDisk } from './full-disk.js';
 import { keepCheckpoint } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { handedOver, wasLeft } from './handed-over.js';
+import { storingLog } from './logs/storing-log.js';
+import { noteLog } from './logs/unstored-logs.js';
 import { lastLines } from './last-lines.js';
 import { executionKey, makeExecution } from './make-execution.js';
 import { maskedEvent } from './mask-secrets.js';
@@ -76,12 +78,9 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
   try {
     const execution = await prepare(attempt, { folder, log, begun, off });
     leave.throwIfAborted();
-    const { end, failure } = await execute(attempt, execution, begun);
-    // Now, and not when the store has taken the log: there may be room again by then.
-    const disk = await diskState(folder);
-    if (end.reason === 'left' && task.executor === 'docker') throw handedOver(env, { kept: true });
-    const stored = await env.store.put(log).catch(() => undefined);
-    attempt.report.facts({ ...defined(end), ...(stored && { log: stored.digest }) });
+    const { end, failure, disk } = await executeLogged(attempt, execution, begun);
+    if (isHandedOver(attempt, end)) throw handedOver(env, { kept: true });
+    attempt.report.facts(defined(end));
     await refuseFailedEnd(attempt, { end, failure, log, disk, unseen: begun !== false });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
@@ -98,6 +97,45 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
     giveBack();
   }
 }
+
+type Executed = Awaited<ReturnType<typeof execute>> & { readonly disk: DiskState | undefined };
+
+/** Its output goes to the store in chunks while it runs, and as one when it has ended. */
+async function executeLogged(
+  attempt: Attempt,
+  execution: Execution,
+  begun: AttemptRecord | boolean,
+): Promise<Executed> {
+  const { report, leave, env } = attempt;
+  const { run, step: path, log: file } = execution;
+  const place = { run, path, attempt: attempt.attempt };
+  const work = async () => {
+    const executed = await execute(attempt, execution, begun);
+    // Now, and not when the store has taken the log: there may be room again by then.
+    return { ...executed, disk: await diskState(execution.folder) };
+  };
+  const storeWhole = async () => {
+    // What the store does not take now it gets later, from this host's file.
+    const stored = await env.store.put(file).catch(() => undefined);
+    if (stored) report.facts({ log: stored.digest });
+  };
+  const isLeft = ({ end }: Executed) => isHandedOver(attempt, end);
+  await noteLog(env.paths, place).catch((error: unknown) =>
+    env.logger.warn({ ...place, err: error }, 'a log that is not stored at its end will not be later'),
+  );
+  let executed: Executed;
+  try {
+    executed = await storingLog({ ...place, file, env }, work, { isLeft });
+  } catch (error) {
+    if (!leave.aborted) await storeWhole();
+    throw error;
+  }
+  if (!isLeft(executed)) await storeWhole();
+  return executed;
+}
+
+const isHandedOver = ({ task }: Attempt, end: ExecutionEnd): boolean =>
+  end.reason === 'left' && task.executor === 'docker';
 
 /**
  * Whether the attempt's program is there, running or ended: then its row, where it had come to that.

@@ -11,6 +11,8 @@ import type { StepEvent } from '../sdk/step-contract.js';
 import { stepEvent } from '../sdk/step-contract.js';
 import type { Attempt } from './attempt.js';
 import type { SecretMask } from './mask-secrets.js';
+import type { LogPlace } from '../store/log-chunks.js';
+import { noteLog } from './logs/unstored-logs.js';
 import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { removeTree } from './remove-tree.js';
@@ -101,7 +103,7 @@ export async function runInWorker({
   } finally {
     clearTimeout(timer);
     release();
-    if (log.length > 0) await writeLog(env.paths.attemptLog(run, step, attempt), log);
+    if (log.length > 0) await keepLog({ run, path: step, attempt }, log, { report, env });
     if (made) await removeTree(folder);
   }
 }
@@ -147,6 +149,24 @@ const aborted = (signal: AbortSignal, error: () => Error): Promise<never> =>
     if (signal.aborted) reject(error());
     else signal.addEventListener('abort', () => reject(error()), { once: true });
   });
+
+/** In a file, and in the store: where that takes too long it is done later. */
+async function keepLog(
+  place: LogPlace,
+  lines: readonly string[],
+  { report, env }: Pick<Attempt, 'report' | 'env'>,
+): Promise<void> {
+  const file = env.paths.attemptLog(place.run, place.path, place.attempt);
+  await writeLog(file, lines);
+  await noteLog(env.paths, place);
+  const { digest } = await env.store
+    .put(file, { signal: AbortSignal.timeout(storeWithinMs) })
+    .catch(() => ({ digest: undefined }));
+  if (digest) report.facts({ log: digest });
+}
+
+/** What waits for it may be a workflow's task. */
+const storeWithinMs = 2_000;
 
 async function writeLog(file: string, lines: readonly string[]): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });

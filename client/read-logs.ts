@@ -1,10 +1,9 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StatePaths } from '../config/state-paths.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { AttemptRecord, Catalog } from '../store/catalog.js';
+import type { AttemptLog } from './attempt-log.js';
+import { attemptLog } from './attempt-log.js';
 import type { LogLine } from './client.js';
 
 export type LogsOptions = {
@@ -20,29 +19,31 @@ export type LogsOptions = {
   readonly isOpen: () => Promise<boolean>;
 };
 
-/** Lines of attempts in order of their start: from this host's files while they are written, else from the store. */
+/** Lines of attempts in order of their start: from this host's files where it has them, else from the store. */
 export async function* readLogs(options: LogsOptions): AsyncIterable<LogLine> {
   const { run, step, follow, signal, catalog, isOpen } = options;
   const wanted = ({ shown, attempt }: ShownAttempt) =>
     (step === undefined || shown === step || attempt.path === step) &&
     (options.attempt === undefined || attempt.attempt === options.attempt);
-  const read = new Map<string, number>();
+  const logs = new Map<string, AttemptLog>();
   for (;;) {
     const open = follow && (await isOpen());
     const attempts = (await attemptsOfTree(run, catalog)).filter(wanted);
     for (const each of attempts.sort((a, b) => a.attempt.startedAt.localeCompare(b.attempt.startedAt))) {
       const key = `${each.shown} ${each.attempt.attempt}`;
-      let seen = 0;
-      for await (const line of attemptLines(each, options)) {
-        seen += 1;
-        if (seen > (read.get(key) ?? 0)) yield line;
+      const log = logs.get(key) ?? attemptLog(each.attempt, options);
+      logs.set(key, log);
+      for await (const line of log.read(each.attempt, { last: !open })) {
+        if (signal?.aborted) return;
+        yield logLine(line, each);
       }
-      read.set(key, Math.max(seen, read.get(key) ?? 0));
     }
     if (!open || signal?.aborted) return;
-    await pause(300);
+    await pause(lookMs, undefined, { signal }).catch(() => undefined);
   }
 }
+
+const lookMs = 300;
 
 /** An attempt and its step's place in the tree of the run: `child/train`. */
 type ShownAttempt = { readonly attempt: AttemptRecord; readonly shown: string };
@@ -56,22 +57,7 @@ async function attemptsOfTree(run: string, catalog: Catalog, prefix = ''): Promi
   return [...own, ...(await Promise.all(below)).flat()];
 }
 
-async function* attemptLines(
-  { attempt, shown }: ShownAttempt,
-  { paths, store }: LogsOptions,
-): AsyncIterable<LogLine> {
-  const file = paths.attemptLog(attempt.run, attempt.path, attempt.attempt);
-  const here = await stat(file).then(() => true, () => false); // prettier-ignore
-  if (!here && attempt.log === undefined) return;
-  const input = here ? createReadStream(file) : await store.read(attempt.log ?? 'sha256:');
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
-    const [, at = '', stream = 'out', text = line] = /^(\S+) (out|err) (.*)$/.exec(line) ?? [];
-    yield {
-      path: shown,
-      attempt: attempt.attempt,
-      at,
-      stream: stream === 'err' ? 'err' : 'out',
-      text,
-    };
-  }
+function logLine(line: string, { attempt: { attempt }, shown }: ShownAttempt): LogLine {
+  const [, at = '', stream = 'out', text = line] = /^(\S+) (out|err) ([^]*)$/.exec(line) ?? [];
+  return { path: shown, attempt, at, stream: stream === 'err' ? 'err' : 'out', text };
 }

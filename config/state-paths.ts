@@ -15,6 +15,8 @@ export type StatePaths = {
   readonly sessions: string;
   /** Results of a step that was run alone. */
   apart(run: string, step: string): string;
+  /** Notes of logs that the catalog does not name yet. */
+  readonly unstoredLogs: string;
   /** The Python helper's versions. */
   readonly helper: string;
   /** Sources and code, placed once a host. */
@@ -35,6 +37,8 @@ export function statePaths(stateDir: string): StatePaths {
     logs,
     sessions: path.join(stateDir, 'sessions'),
     apart: (run, step) => path.join(stateDir, 'apart', safe(run), safe(step)),
+    // No run's: their names begin with no dot there.
+    unstoredLogs: path.join(stateDir, 'logs', '.unstored'),
     helper: path.join(stateDir, 'cache', 'helper'),
     cached: (kind, digest) =>
       path.join(stateDir, 'cache', kind, digest.replace(':', '-') + (kind === 'code' ? '.cjs' : '')),

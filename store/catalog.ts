@@ -9,6 +9,7 @@ import type { StepSpec } from '../sdk/step-spec.js';
 import type { CacheIndex, CachePlace, CacheUse } from './cache-index.js';
 import type { Edges } from './edges.js';
 import type { Checkpoints } from './checkpoints.js';
+import type { LogChunks } from './log-chunks.js';
 import type { Outbox } from './outbox.js';
 import type { TimelineEntry } from './timeline.js';
 import type { ContentCatalog } from './content-catalog.js';
@@ -212,6 +213,7 @@ export interface Catalog extends AsyncDisposable {
   readonly hosts: Hosts;
   /** What running steps stored for their next attempt. */
   readonly checkpoints: Checkpoints;
+  readonly logChunks: LogChunks;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

@@ -8,6 +8,7 @@ import { closeApproval, findApprovals, gatesOf, openApproval, recordGate } from 
 import { contentRows } from './catalog/content-rows.js';
 import { effectsOf } from './catalog/effect-rows.js';
 import { garbageRows } from './catalog/garbage-rows.js';
+import { kyselyLogChunks } from './catalog/log-chunk-rows.js';
 import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/model-rows.js';
 import { kyselyEdges } from './catalog/edge-rows.js';
 import { kyselyHosts } from './catalog/host-rows.js';
@@ -30,6 +31,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     edges: kyselyEdges(db),
     hosts: kyselyHosts(db),
     checkpoints: kyselyCheckpoints(db),
+    logChunks: kyselyLogChunks(db),
 
     publishBuild: (build) => publishBuild(db, build),
     currentBuild: (queue) => currentBuild(db, queue),

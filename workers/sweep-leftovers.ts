@@ -4,12 +4,13 @@ import { sweep } from '../activities/executors/sweep.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { isClosed, isStepClosed } from '../sdk/states.js';
 import { sweepSessions } from '../activities/sessions.js';
+import { storeLeftLogs } from '../activities/logs/unstored-logs.js';
 import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
 
 /**
  * Removes what workers that died left on this host: containers, processes and secret files of this installation that belong
- * to closed runs or to attempts that others took over, what people tried beside them, and the folders of closed runs.
+ * to closed runs or to attempts that others took over, what people tried beside them, and the folders of closed runs; stores logs they left.
  */
 export async function sweepLeftovers(
   env: StepEnvironment,
@@ -30,6 +31,7 @@ export async function sweepLeftovers(
     const known = await env.catalog.run(run);
     if (known && isClosed(known.status)) await removeTree(folder);
   }
+  await storeLeftLogs(env, signal);
 }
 
 async function isForeign({ catalog, service }: StepEnvironment, run: string): Promise<boolean> {

@@ -53,6 +53,7 @@ export const tableKeys = {
   cache_uses: ['run', 'path'],
   timeline: ['run', 'path', 'at', 'attempt', 'kind'],
   checkpoints: ['run', 'path', 'attempt', 'sequence'],
+  log_chunks: ['run', 'path', 'attempt', 'sequence'],
   outbox_receivers: ['name'],
   outbox: ['receiver', 'position'],
   run_content: ['run', 'digest'],

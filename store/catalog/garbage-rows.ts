@@ -60,6 +60,7 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
       'cache_uses',
       'timeline',
       'checkpoints',
+      'log_chunks',
     ] as const)
       await trx.deleteFrom(table).where('run', 'in', part).execute();
     await trx.deleteFrom('runs').where('id', 'in', part).execute();

@@ -70,6 +70,7 @@ async function everyRun(db: CatalogDb): Promise<readonly string[]> {
     'approvals',
     'run_content',
     'checkpoints',
+    'log_chunks',
   ] as const)
     for (const { run } of await db.selectFrom(table).select('run').distinct().execute()) found.add(run);
   return [...found];
@@ -93,6 +94,8 @@ export async function contentOfRuns(db: CatalogDb, runs: readonly string[]): Pro
     }
     const logs = await db.selectFrom('attempts').select('log').distinct().where('run', 'in', part).execute();
     for (const { log } of logs) if (log !== null) add({ digest: log, type: 'file' });
+    const chunks = await db.selectFrom('log_chunks').select('digest').where('run', 'in', part).execute();
+    for (const { digest } of chunks) add({ digest, type: 'file' });
     const checkpoints = await db
       .selectFrom('checkpoints')
       .select('digest')

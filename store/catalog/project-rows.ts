@@ -4,6 +4,7 @@ import { upsertAttempts, upsertMetrics } from './attempt-rows.js';
 import { upsertUses } from './cache-rows.js';
 import { dropCheckpoints } from './checkpoint-rows.js';
 import type { Subject } from './exclusive.js';
+import { dropLogChunks } from './log-chunk-rows.js';
 import { exclusive } from './exclusive.js';
 import { tellLifecycle } from './lifecycle-rows.js';
 import { upsertSteps } from './step-rows.js';
@@ -23,6 +24,7 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
     // By what the steps are now: a late row may say of one that runs again that it has completed.
     await dropCheckpoints(trx, records);
     await upsertAttempts(trx, attempts);
+    await dropLogChunks(trx, attempts);
     await upsertMetrics(trx, metrics);
     await upsertArtifacts(trx, artifacts);
     await upsertUses(trx, cacheUses);

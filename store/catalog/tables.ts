@@ -185,6 +185,18 @@ export type CatalogTables = {
     size: number;
     at: Time;
   };
+  readonly log_chunks: {
+    run: string;
+    path: string;
+    attempt: number;
+    sequence: number;
+    /** Bytes of the log before it. */
+    position: number;
+    digest: Digest;
+    size: number;
+    first_at: Time;
+    last_at: Time;
+  };
   readonly cache_leases: {
     key: Digest;
     run: string;

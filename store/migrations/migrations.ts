@@ -6,6 +6,7 @@ import { garbage } from './0004-garbage.js';
 import { attemptResources } from './0005-attempt-resources.js';
 import { timeline } from './0006-timeline.js';
 import { hosts } from './0007-hosts.js';
+import { logChunks } from './0008-log-chunks.js';
 import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
 
@@ -23,6 +24,7 @@ export const migrations: Migrations = {
   '0005-attempt-resources': attemptResources,
   '0006-timeline': timeline,
   '0007-hosts': hosts,
+  '0008-log-chunks': logChunks,
   '0009-checkpoints': checkpoints,
   '0010-recovery': recovery,
 };

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../../store/catalog.js';
 import { checkpointsContract } from './checkpoints-contract.js';
+import { logChunksContract } from './log-chunks-contract.js';
 import { edgesContract } from './edges-contract.js';
 import { outboxContract } from './outbox-contract.js';
 import {
@@ -729,5 +730,6 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
   });
   outboxContract(name, open);
   checkpointsContract(name, open);
+  logChunksContract(name, open);
   edgesContract(name, open);
 }
