@@ -58,6 +58,10 @@ export type Config = {
     readonly shutdownGraceMs: number;
     /** What becomes of containers when the worker stops: the next worker on the host takes them over, or they stop. Default `hand-over`. MILLRACE_ON_STOP. */
     readonly onStop: 'hand-over' | 'stop';
+    /** What a step may print for long, bytes per second: lines over it are left out of its log, which says so. Default 1 MiB. MILLRACE_LOG_RATE. */
+    readonly logRate: number;
+    /** What it may print at once over that, bytes. Default 16 MiB. MILLRACE_LOG_BURST. */
+    readonly logBurst: number;
   };
   readonly secrets: {
     /** Folder with a file per secret; looked in before the environment. MILLRACE_SECRETS_DIR. */

@@ -94,6 +94,8 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       gpus: read('worker.gpus', 'MILLRACE_GPUS', count) ?? 0,
       shutdownGraceMs: read('worker.shutdownGrace', 'MILLRACE_SHUTDOWN_GRACE', duration) ?? 10_000,
       onStop: read('worker.onStop', 'MILLRACE_ON_STOP', oneOf(['hand-over', 'stop'])) ?? 'hand-over',
+      logRate: read('worker.logRate', 'MILLRACE_LOG_RATE', size) ?? 2 ** 20,
+      logBurst: read('worker.logBurst', 'MILLRACE_LOG_BURST', size) ?? 16 * 2 ** 20,
     },
     adoptWithinMs: read('adoptWithin', 'MILLRACE_ADOPT_WITHIN', duration) ?? 60_000,
     secrets: {

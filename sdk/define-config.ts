@@ -64,6 +64,10 @@ export type ProjectConfig = {
      * them over. `stop`: they are stopped, and another host goes on from their checkpoints at once.
      */
     readonly onStop?: 'hand-over' | 'stop' | undefined;
+    /** What a step may print in a second, for as long as it likes: lines over it are left out of its log, which says so. Default 1 MiB. */
+    readonly logRate?: Bytes | undefined;
+    /** What it may print at once over that. Default 16 MiB. */
+    readonly logBurst?: Bytes | undefined;
   };
   /** How long a step whose worker is lost waits for its own host, which may have its container still, before another host takes it. Default 60 s. */
   readonly adoptWithin?: Duration | undefined;

@@ -30,6 +30,7 @@ export function stepEnvironment({
   readonly draining: AbortSignal;
 }): StepEnvironment {
   const paths = statePaths(config.stateDir);
+  const output = { rate: config.worker.logRate, burst: config.worker.logBurst };
   return {
     installation: config.installation,
     service,
@@ -41,8 +42,8 @@ export function stepEnvironment({
     placed: placedContent(store, paths),
     admission: createAdmission(config.worker),
     secrets: hostSecrets(config.secrets),
-    docker: createDockerExecutor(),
-    process: createProcessExecutor(),
+    docker: createDockerExecutor({ output }),
+    process: createProcessExecutor({ output }),
     draining,
     onStop: config.worker.onStop,
     executor: config.worker.executor,

@@ -17,6 +17,7 @@ import { findContainer } from './find-container.js';
 import { readRest } from './follow-output.js';
 import type { ImageFacts } from './image-facts.js';
 import { createImageFacts } from './image-facts.js';
+import type { OutputRate } from './output-rate.js';
 import { openOutputLog } from './output-log.js';
 import { leftSecretValues, removeSecretFiles, writeSecretFiles } from './secret-files.js';
 import { upSince } from './up-since.js';
@@ -32,6 +33,8 @@ export type DockerExecutorOptions = {
   readonly patience?: EnginePatience;
   /** How long a program may take to end at SIGTERM, and the engine to tell of an end at SIGKILL, ms. Default 10 s and 20 s. */
   readonly grace?: Grace;
+  /** How much an attempt may print. Default: as much as it likes. */
+  readonly output?: OutputRate;
 };
 
 /** Runs each attempt in a container of its own, which lives apart from the worker: another goes on with it when this one dies. */
@@ -40,11 +43,12 @@ export function createDockerExecutor({
   docker = connectDocker(env),
   patience = enginePatience,
   grace = {},
+  output,
 }: DockerExecutorOptions = {}): Executor & ImageResolver {
   const host = dockerHost(env);
   const factsOf = createImageFacts(docker, patience);
   const resolver = createImageResolver({ docker, env, patience });
-  const engine = { docker, host, factsOf, patience, grace };
+  const engine = { docker, host, factsOf, patience, grace, output };
   return {
     kind: 'docker',
     resolve: (request, options) => resolver.resolve(request, options),
@@ -99,6 +103,7 @@ type Run = {
   readonly takeUp: boolean;
   readonly patience: EnginePatience;
   readonly grace: Grace;
+  readonly output: OutputRate | undefined;
 };
 
 async function execute(run: Run): Promise<ExecutionEnd> {
@@ -109,6 +114,7 @@ async function execute(run: Run): Promise<ExecutionEnd> {
     // What it was given at its start may have been replaced since.
     secrets: found ? [...secrets, ...(await leftSecretValues(execution))] : secrets,
     createdAt: found?.createdAt,
+    limit: run.output,
   });
   let end: ExecutionEnd | undefined;
   try {

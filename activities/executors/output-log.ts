@@ -6,6 +6,8 @@ import type { LogEnd, LogEnds } from './log-ends.js';
 import { readLogEnds } from './log-ends.js';
 import type { OutputLine } from './output-lines.js';
 import { createOutputLines } from './output-lines.js';
+import type { OutputRate } from './output-rate.js';
+import { createRateLimit } from './output-rate.js';
 import { createMask } from './secret-mask.js';
 
 export type OutputSource = 'out' | 'err';
@@ -40,12 +42,14 @@ export type OutputLogOptions = {
   readonly secrets: readonly string[];
   /** When the container was made whose log is read on; lines of before are another's. Default: all that are there are. */
   readonly createdAt?: string | undefined;
+  /** Lines over it are left out, with a line in their place that says so. Default: none are. */
+  readonly limit?: OutputRate | undefined;
 };
 
 /** Opens the log for appending; its folder is made where it is missing, and a last line that was cut off is taken away. */
 export async function openOutputLog(
   file: string,
-  { secrets, createdAt }: OutputLogOptions,
+  { secrets, createdAt, limit = unlimited }: OutputLogOptions,
 ): Promise<OutputLog> {
   await mkdir(path.dirname(file), { recursive: true });
   const handle = await open(file, 'a+');
@@ -54,6 +58,7 @@ export async function openOutputLog(
     await handle.truncate(size);
     return createOutputLog(handle, {
       secrets,
+      limit,
       size,
       ends: createdAt === undefined ? {} : since(ends, createdAt),
     });
@@ -63,6 +68,8 @@ export async function openOutputLog(
   }
 }
 
+const unlimited: OutputRate = { rate: Infinity, burst: Infinity };
+
 const since = ({ out, err }: LogEnds, createdAt: string): LogEnds => ({
   ...(out && out.time >= createdAt && { out }),
   ...(err && err.time >= createdAt && { err }),
@@ -70,7 +77,12 @@ const since = ({ out, err }: LogEnds, createdAt: string): LogEnds => ({
 
 function createOutputLog(
   handle: FileHandle,
-  given: { readonly ends: LogEnds; readonly size: number; readonly secrets: readonly string[] },
+  given: {
+    readonly ends: LogEnds;
+    readonly size: number;
+    readonly secrets: readonly string[];
+    readonly limit: OutputRate;
+  },
 ): OutputLog {
   let { size } = given;
   const ends: { [S in OutputSource]?: LogEnd } = { ...given.ends };
@@ -81,6 +93,8 @@ function createOutputLog(
     err: createOutputLines(createMask(given.secrets)),
   });
   let lines = fresh();
+  const limit = createRateLimit(given.limit);
+  let marking: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   const append = (text: string): Promise<void> => {
     if (text === '') return writing;
@@ -97,13 +111,24 @@ function createOutputLog(
     known[source] = { time, lines: left.lines - 1 };
     return true;
   };
+  const ofOurs = (text: string): string => `${new Date().toISOString()} err ${text}\n`;
+  const mark = (): string => {
+    clearTimeout(marking);
+    marking = undefined;
+    const leftOut = limit.leftOut();
+    return leftOut === undefined ? '' : ofOurs(`millrace: ${leftOut}`);
+  };
+  // Of a program that prints nothing more too.
+  const markSoon = () => (marking ??= setTimeout(() => void append(mark()), markWithinMs).unref());
   const take = (source: OutputSource, made: readonly OutputLine[]): string => {
     let text = '';
     for (const line of made) {
       if (isKnown(source, line.time)) continue;
       const end = ends[source];
       ends[source] = { time: line.time, lines: end?.time === line.time ? end.lines + 1 : 1 };
-      text += `${line.time} ${source} ${line.text}\n`;
+      const shown = `${line.time} ${source} ${line.text}\n`;
+      if (limit.admits(Buffer.byteLength(shown), line.time)) text += mark() + shown;
+      else markSoon();
     }
     return text;
   };
@@ -129,14 +154,17 @@ function createOutputLog(
       lines = fresh();
       known = { ...from };
     },
-    note: (text) => append(`${new Date().toISOString()} err ${text}\n`),
+    note: (text) => append(ofOurs(text)),
     size: () => size,
     async close({ unended = 'keep' } = {}) {
       try {
         await Promise.all(
           [sinks.out, sinks.err].filter((sink) => !sink.destroyed && !sink.writableEnded).map(endStream),
         );
-        if (unended === 'keep') await append(take('out', lines.out.end()) + take('err', lines.err.end()));
+        // What was left out comes again too.
+        clearTimeout(marking);
+        if (unended === 'keep')
+          await append(take('out', lines.out.end()) + take('err', lines.err.end()) + mark());
         await writing;
       } finally {
         await handle.close();
@@ -144,6 +172,8 @@ function createOutputLog(
     },
   };
 }
+
+const markWithinMs = 2_000;
 
 /** In one call where the system lets it: others append lines of theirs to the same file. */
 async function writeWhole(handle: FileHandle, bytes: Buffer): Promise<void> {

@@ -22,6 +22,7 @@ import { findProgram } from './find-program.js';
 import { hostInterpreter } from './host-interpreter.js';
 import type { OwnedFolder } from './owned-folder.js';
 import type { OutputLog } from './output-log.js';
+import type { OutputRate } from './output-rate.js';
 import { openOutputLog } from './output-log.js';
 import { processEnvironment } from './process-environment.js';
 import { endProcesses } from './process-leftovers.js';
@@ -37,10 +38,12 @@ import { makeTemporaryFolder } from './temporary-folder.js';
 export type ProcessExecutorOptions = {
   /** Where PATH, HOME, LANG and settings of pip come from. Default: this process's environment. */
   readonly env?: NodeJS.ProcessEnv;
+  /** How much an attempt may print. Default: as much as it likes. */
+  readonly output?: OutputRate;
 };
 
 /** Runs each attempt as a process group on this host, as this user. */
-export function createProcessExecutor({ env = process.env }: ProcessExecutorOptions = {}): Executor &
+export function createProcessExecutor({ env = process.env, output }: ProcessExecutorOptions = {}): Executor &
   InterpreterResolver {
   const share = createSharedWork<PythonEnvironment>();
   return {
@@ -52,7 +55,7 @@ export function createProcessExecutor({ env = process.env }: ProcessExecutorOpti
           : undefined,
       ),
     hasBegun: () => Promise.resolve(false),
-    execute: (execution, options) => execute({ execution, env, share }, options),
+    execute: (execution, options) => execute({ execution, env, share, output }, options),
     release: () => Promise.resolve(),
     interpreter: (request, options) => hostInterpreter(request, { ...options, env, share }),
   };
@@ -62,6 +65,7 @@ type Run = {
   readonly execution: Execution;
   readonly env: NodeJS.ProcessEnv;
   readonly share: SharedWork<PythonEnvironment>;
+  readonly output: OutputRate | undefined;
 };
 
 /** A process ends with its worker's pipes: one that is to be left is stopped. */
@@ -71,9 +75,12 @@ async function execute(run: Run, { leave, ...given }: ExecuteOptions): Promise<E
   return end.reason === 'cancelled' && !given.signal.aborted ? { ...end, reason: 'left' } : end;
 }
 
-async function runToEnd({ execution, env, share }: Run, options: WorkOptions): Promise<ExecutionEnd> {
+async function runToEnd({ execution, env, share, output }: Run, options: WorkOptions): Promise<ExecutionEnd> {
   const { folder, source, secrets } = execution;
-  const log = await openOutputLog(execution.log, { secrets: secrets.map(({ value }) => value) });
+  const log = await openOutputLog(execution.log, {
+    secrets: secrets.map(({ value }) => value),
+    limit: output,
+  });
   const secretsFolder = path.join(folder, contract.secrets);
   let temporary: OwnedFolder | undefined;
   let files: SecretFiles | undefined;

@@ -24,12 +24,16 @@ const none = z.object({});
 const resources = { cpus: 0.2, memory: '64MiB' } as const;
 export const some = step({ name: 'some', image: 'busybox:latest', command: ['sh', '-c', ${JSON.stringify(count('60'))}], input: none, output: none, resources });
 export const endless = step({ name: 'endless', image: 'busybox:latest', command: ['sh', '-c', ${JSON.stringify(count('$([ $MILLRACE_ATTEMPT = 1 ] && echo 100000 || echo 3)'))}], input: none, output: none, resources });
+const flood = 'yes "0123456789012345678901234567890123456789" | head -n 100000; sleep 5; echo "last line"; echo "{}" > $MILLRACE_DIR/output.json';
+export const boxed = step({ name: 'boxed', image: 'busybox:latest', command: ['sh', '-c', flood], input: none, output: none, resources });
+export const apart = step({ name: 'apart', isolation: 'process', command: ['sh', '-c', flood], input: none, output: none, resources });
 export const inside = step({ name: 'inside', isolation: 'none', retry: { attempts: 1 }, input: none, output: none }, () => { throw new Error('no such thing'); });`,
   'c.pipeline.ts': `
 import { pipeline } from 'millrace';
 import { z } from 'zod';
-import { endless, inside, some } from './c.steps.js';
+import { apart, boxed, endless, inside, some } from './c.steps.js';
 export const counts = pipeline({ name: 'counts', input: z.object({}) }, async () => { await some({}); });
+export const floods = pipeline({ name: 'floods', input: z.object({}) }, async () => { await Promise.all([boxed({}), apart({})]); });
 export const fails = pipeline({ name: 'fails', input: z.object({}) }, async () => { await inside({}); });
 export const dies = pipeline({ name: 'dies', input: z.object({}) }, async () => { await endless({}); });`,
 };
@@ -64,8 +68,8 @@ async function openFleet() {
     hasty: await openClient(),
     catalog,
     state: (host: string) => path.join(project, '.state', host),
-    startHost: async (host: string) => {
-      const worker = await startCli(['worker', '--cwd', project], { env: env(host) });
+    startHost: async (host: string, more?: Readonly<Record<string, string>>) => {
+      const worker = await startCli(['worker', '--cwd', project], { env: env(host, more) });
       releaseAtEnd(() => worker[Symbol.asyncDispose]());
       await waitFor(() => client.currentBuild(), { what: 'the worker', timeoutMs: 60_000 });
       return worker;
@@ -149,6 +153,25 @@ describeWith({ temporal: true, docker: true }, 'the log of a running container',
     const { seen, ended } = follow(run.logs());
     await ended;
     expect(seen[0]).toMatchObject({ path: 'inside', stream: 'err', text: 'Error: no such thing' });
+  });
+
+  test('is held to its rate, which it says, in a container and as a process', async () => {
+    const { client, startHost } = await openFleet();
+    await startHost('a', { MILLRACE_LOG_RATE: '64KiB', MILLRACE_LOG_BURST: '512KiB' });
+    const run = await client.start('floods', {});
+    await run.result();
+    for (const step of ['boxed', 'apart']) {
+      const { seen, ended } = follow(run.logs({ step }));
+      await ended;
+      const marks = seen.filter(({ text }) => text.startsWith('millrace: '));
+      expect(marks[0]?.text).toMatch(
+        /^millrace: \d+ lines \(.* MiB\) or more left out: more than 64\.0 KiB\/s$/,
+      );
+      expect(seen.at(-1)?.text).toBe('last line');
+      const size = seen.reduce((sum, { text }) => sum + text.length, 0);
+      expect(size).toBeGreaterThan(200_000);
+      expect(size).toBeLessThan(2_000_000);
+    }
   });
 
   test('is whole when the host of a lost attempt comes back', async () => {

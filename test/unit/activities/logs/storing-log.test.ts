@@ -1,4 +1,5 @@
 import { appendFile, readFile, rm } from 'node:fs/promises';
+import { openOutputLog } from '../../../../activities/executors/output-log.js';
 import { logStorer } from '../../../../activities/logs/log-storer.js';
 import { storingLog } from '../../../../activities/logs/storing-log.js';
 import { waitFor } from '../../../support/wait-for.js';
@@ -82,6 +83,25 @@ describe('the log of a running attempt', () => {
     await print('next\n');
     await logStorer(log).store(all);
     expect((await chunks())[0]?.size).toBeGreaterThan(3 * 2 ** 20);
+  });
+
+  test('never has a part of a secret, also where one lies across a chunk border', async () => {
+    const { log, file, chunks, read, store } = await opened();
+    const output = await openOutputLog(file, { secrets: ['s3cret-value'] });
+    const storer = logStorer(log);
+    for (const piece of ['token=s3c', 'ret-', 'value;\n', 'next\ns3cret', '-valu\n', 's3cret-value\n']) {
+      output.sinks.out.write(piece);
+      await storer.store(all);
+    }
+    await output.close();
+    await storer.store(all);
+    expect((await chunks()).length).toBeGreaterThan(1);
+    for (const { digest } of await chunks()) {
+      const parts = (await (await store.read(digest)).toArray()) as Buffer[];
+      expect(Buffer.concat(parts).toString()).not.toMatch(/s3cret-value|ret-value;/);
+    }
+    const texts = (await read()).map((line) => line.slice(-20));
+    expect(texts).toHaveLength(4);
   });
 
   test('adds nothing once the attempt was given up', async () => {
