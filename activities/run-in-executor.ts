@@ -19,7 +19,7 @@ import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './exe
 import type { AttemptRecord } from '../store/catalog.js';
 import type { Attempt } from './attempt.js';
 import type { DiskState } from './full-disk.js';
-import { diskState, refuseFullDisk } from './full-disk.js';
+import { refuseFullDisk, watchDisk } from './full-disk.js';
 import { keepCheckpoint } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { handedOver, wasLeft } from './handed-over.js';
@@ -81,7 +81,7 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
     const { end, failure, disk } = await executeLogged(attempt, execution, begun);
     if (isHandedOver(attempt, end)) throw handedOver(env, { kept: true });
     attempt.report.facts(defined(end));
-    await refuseFailedEnd(attempt, { end, failure, log, disk, unseen: begun !== false });
+    await refuseFailedEnd(attempt, { end, failure, log, disk });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
     const artifacts = await storeArtifacts({
@@ -110,9 +110,10 @@ async function executeLogged(
   const { run, step: path, log: file } = execution;
   const place = { run, path, attempt: attempt.attempt };
   const work = async () => {
+    using watchedDisk = watchDisk(execution.folder, { unseen: begun !== false });
     const executed = await execute(attempt, execution, begun);
     // Now, and not when the store has taken the log: there may be room again by then.
-    return { ...executed, disk: await diskState(execution.folder) };
+    return { ...executed, disk: await watchedDisk.atEnd() };
   };
   const storeWhole = async () => {
     // What the store does not take now it gets later, from this host's file.
@@ -316,14 +317,12 @@ type FailedEnd = {
   readonly failure: FailureEvent | undefined;
   readonly log: string;
   readonly disk: DiskState | undefined;
-  /** Whether it may have ended before anybody looked. */
-  readonly unseen: boolean;
 };
 
 /** Turns an end that is no success into the error people read. */
 async function refuseFailedEnd(
   { task, signal }: Attempt,
-  { end, failure, log, disk, unseen }: FailedEnd,
+  { end, failure, log, disk }: FailedEnd,
 ): Promise<void> {
   const { spec, run, path: step } = task;
   const hint = `See \`millrace logs ${run} ${step}\`.`;
@@ -357,7 +356,7 @@ async function refuseFailedEnd(
         { hint: 'Another attempt follows by itself.', fields: { exitCode: end.exitCode, logTail } },
       );
     case 'exited':
-      if (failure?.retryable !== false) refuseFullDisk(disk, { lastWords: logTail, unseen });
+      if (failure?.retryable !== false) refuseFullDisk(disk, logTail);
       throw new StepFailed(
         failure
           ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`
