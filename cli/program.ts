@@ -15,6 +15,7 @@ import { modelsCommand } from './commands/models.js';
 import { recoverCommand } from './commands/recover.js';
 import { outboxCommand } from './commands/outbox.js';
 import { repairCommand } from './commands/repair.js';
+import { replayCommand } from './commands/replay.js';
 import { runCommand } from './commands/run.js';
 import { runsCommand } from './commands/runs.js';
 import { showCommand } from './commands/show.js';
@@ -57,7 +58,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(), recoverCommand(),
-    debugCommand(),
+    debugCommand(), replayCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

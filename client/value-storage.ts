@@ -10,8 +10,8 @@ import type { Catalog } from '../store/catalog.js';
 import { inlineBudget } from './inline-budget.js';
 
 export type ValueStorageOptions = {
-  readonly store: ArtifactStore;
-  readonly catalog: Pick<Catalog, 'garbage'>;
+  readonly store: Pick<ArtifactStore, 'putBytes' | 'read'>;
+  readonly catalog: { readonly garbage: Pick<Catalog['garbage'], 'hold'> };
   /** What is thrown where a value cannot be had. Default: the error itself. */
   readonly failure?: (error: unknown) => unknown;
 };

@@ -5,6 +5,8 @@ import type { PlacedContent } from '../activities/placed-content.js';
 import { placedContent } from '../activities/placed-content.js';
 import type { SecretSource } from '../activities/secrets.js';
 import { hostSecrets } from '../activities/secrets.js';
+import type { TemporalConnection } from '../client/temporal-connection.js';
+import { connectTemporal } from '../client/temporal-connection.js';
 import type { Config } from '../config/config.js';
 import type { StatePaths } from '../config/state-paths.js';
 import { statePaths } from '../config/state-paths.js';
@@ -23,13 +25,22 @@ export type DebugEnvironment = {
   readonly secrets: SecretSource;
   readonly docker: Executor & ImageResolver;
   readonly process: Executor;
+  /** Connects when it is first asked for. @throws TemporalUnavailable */
+  readonly temporal: () => Promise<TemporalConnection>;
 };
 
-/** @throws ConfigInvalid, InfrastructureFailed */
-export async function openDebugEnvironment(config: Config): Promise<DebugEnvironment & AsyncDisposable> {
+/**
+ * @param address host:port of the service, where it is another than the configuration says
+ * @throws ConfigInvalid, InfrastructureFailed
+ */
+export async function openDebugEnvironment(
+  config: Config,
+  address?: string,
+): Promise<DebugEnvironment & AsyncDisposable> {
   const paths = statePaths(config.stateDir);
   const store = await openArtifactStore(config.store, config);
   const catalog = await openCatalog(config.catalog);
+  let connection: Promise<TemporalConnection> | undefined;
   return {
     config,
     paths,
@@ -39,6 +50,14 @@ export async function openDebugEnvironment(config: Config): Promise<DebugEnviron
     secrets: hostSecrets(config.secrets),
     docker: createDockerExecutor(),
     process: createProcessExecutor(),
-    [Symbol.asyncDispose]: () => catalog[Symbol.asyncDispose](),
+    temporal: () =>
+      (connection ??= connectTemporal(config, {
+        values: { store, catalog },
+        ...(address !== undefined && { address }),
+      })),
+    async [Symbol.asyncDispose]() {
+      await (await connection?.catch(() => undefined))?.[Symbol.asyncDispose]();
+      await catalog[Symbol.asyncDispose]();
+    },
   };
 }

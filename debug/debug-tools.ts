@@ -1,4 +1,5 @@
 import type { Terminal } from '../activities/executors/terminal.js';
+import type { ReplayOptions, ReplayReport } from './replay/replay-run.js';
 import type { ProgramLine } from './follow-lines.js';
 import type { StepChoice } from './recorded-step.js';
 import type { ProgramResult } from './run-program.js';
@@ -46,4 +47,9 @@ export interface DebugTools extends AsyncDisposable {
     choice: StepChoice,
     options?: TryOptions & { readonly onLine?: (line: ProgramLine) => void },
   ): Promise<CommandEnd>;
+  /**
+   * Replays the history of a run, and of its child runs, on the project as it is now. Needs the service.
+   * @throws UnknownRun, TemporalUnavailable, BuildFailed
+   */
+  replay(run: string, options?: ReplayOptions): Promise<ReplayReport>;
 }

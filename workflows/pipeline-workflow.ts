@@ -34,6 +34,7 @@ import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
 import { loadedSpecs } from './step-proxy.js';
 import { temporalRuntime } from './temporal-runtime.js';
+import { traceEvent } from './trace-run.js';
 
 const local = proxyLocalActivities<{
   [activityNames.openRun](run: OpenRun): Promise<OpenedRun>;
@@ -58,6 +59,7 @@ export function pipelineWorkflow(
   return async (request) => {
     let state: RunState = startedRun(request.run, request.pipeline);
     const record = (event: RunEvent) => {
+      traceEvent?.(event);
       state = reduceRun(state, event);
     };
     setHandler(defineQuery<RunState>(queries.state), () => state);
@@ -103,7 +105,7 @@ export function pipelineWorkflow(
       end: Pick<CloseRun, 'output' | 'failure'>,
     ): Promise<void> {
       await Promise.all([reuse?.settled(), leftOut.told()]);
-      record({ type: 'ended', status });
+      record({ type: 'ended', status, ...(end.failure && { failure: end.failure }) });
       upsertSearchAttributes({ [searchAttributes.status]: [status] });
       await local[activityNames.closeRun]({ run: request.run, status, steps: state.steps, ...end });
     }

@@ -28,7 +28,11 @@ export type RunEvent =
       readonly until?: string;
     }
   | { readonly type: 'repaired'; readonly path: string }
-  | { readonly type: 'ended'; readonly status: Exclude<RunStatus, 'running'> };
+  | {
+      readonly type: 'ended';
+      readonly status: Exclude<RunStatus, 'running'>;
+      readonly failure?: FailureInfo;
+    };
 
 export const startedRun = (run: string, pipeline: string): RunState => ({
   run,

@@ -16,7 +16,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   testing: ['sdk', 'workflows'],
   client: ['sdk', 'store', 'config', 'lineage', 'testing'],
   workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'lineage'],
-  debug: ['sdk', 'config', 'store', 'activities', 'client', 'workers'],
+  debug: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers'],
   cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage', 'debug'],
 };
 
