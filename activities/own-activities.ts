@@ -2,6 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { cacheActivities } from './cache-activities.js';
 import { decisionActivities } from './decision-activities.js';
 import { failureActivities } from './failure-activities.js';
+import { noteActivities } from './note-activities.js';
 import { placedError, temporalFailure } from './failures.js';
 import { fetchActivities } from './fetch-data.js';
 import { recoveryActivities } from './recovery-activities.js';
@@ -19,6 +20,7 @@ export function createOwnActivities(env: StepEnvironment): Readonly<Record<strin
     ...registryActivities(env),
     ...fetchActivities(env),
     ...failureActivities(env),
+    ...noteActivities(env),
     ...repairActivities(env),
     ...recoveryActivities(env),
   };

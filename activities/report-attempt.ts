@@ -3,6 +3,7 @@ import type { StepHeartbeat, StepResult, StepTask } from '../sdk/protocol/messag
 import type { StepEvent } from '../sdk/step-contract.js';
 import type { ArtifactRecord, AttemptRecord } from '../store/catalog.js';
 import type { TimelineEntry } from '../store/timeline.js';
+import { heartbeatMs } from './heartbeat-interval.js';
 import type { StepEnvironment } from './step-environment.js';
 
 /** Tells Temporal (by heartbeats) and the catalog what an attempt does. */
@@ -33,8 +34,6 @@ export type ReportOptions = {
   /** Undefined for local activities, which have none. */
   readonly heartbeat: ((details: StepHeartbeat) => void) | undefined;
 };
-
-const heartbeatMs = 2_000;
 
 export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions): AttemptReport {
   const { run, path, spec, input } = task;

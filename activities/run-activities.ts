@@ -59,7 +59,14 @@ export function runActivities(env: StepEnvironment) {
       });
     },
 
-    async [activityNames.closeRun]({ run, status, output, failure, steps }: CloseRun): Promise<void> {
+    async [activityNames.closeRun]({
+      run,
+      status,
+      output,
+      failure,
+      cleanupFailure,
+      steps,
+    }: CloseRun): Promise<void> {
       const closedAt = now();
       // Whatever the workflow leaves open ends with it: Temporal cancels its activities.
       projector.add({
@@ -78,6 +85,10 @@ export function runActivities(env: StepEnvironment) {
           attempts: running.map((attempt) => ({ ...attempt, status: 'cancelled', closedAt })),
         });
       }
+      if (cleanupFailure) {
+        const text = `cleanup failed: ${cleanupFailure.what} (${cleanupFailure.code})`;
+        projector.add({ timeline: [{ run, path: '', at: closedAt, attempt: 0, kind: 'cleanup', text }] });
+      }
       await projector.flush();
       for (const approval of await catalog.approvals({ run, status: 'open' }))
         await catalog.closeApproval({ run, path: approval.path, status: 'cancelled' });
@@ -87,6 +98,7 @@ export function runActivities(env: StepEnvironment) {
         closedAt,
         ...(output !== undefined && { output }),
         ...(failure && { failure }),
+        ...(cleanupFailure && { cleanupFailure }),
       });
       const { parent, pipeline = '' } = (await catalog.run(run)) ?? {};
       if (parent)

@@ -17,6 +17,7 @@ import { endEarlierAttempts } from './executors/end-earlier-attempts.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './executors/executor.js';
 import type { AttemptRecord } from '../store/catalog.js';
+import { acquireRoom } from './acquire-room.js';
 import type { Attempt } from './attempt.js';
 import type { DiskState } from './full-disk.js';
 import { refuseFullDisk, watchDisk } from './full-disk.js';
@@ -174,19 +175,20 @@ const endEarlier = (
 
 /** What runs already is counted, not waited for. */
 async function takeRoom(
-  { task: { spec }, report, roomWithinMs, env }: Attempt,
+  attempt: Attempt,
   { begun, off }: { readonly begun: AttemptRecord | boolean; readonly off: AbortSignal },
 ): Promise<() => void> {
-  if (begun) return env.admission.count(spec.resources);
+  const { roomWithinMs, env } = attempt;
+  const { name, resources, queueTimeoutMs } = attempt.task.spec;
+  if (begun) return env.admission.count(resources);
   const late = new AbortController();
   const timer = roomWithinMs === undefined ? undefined : setTimeout(() => late.abort(), roomWithinMs);
   try {
-    const signal = AbortSignal.any([off, late.signal]);
-    return await env.admission.acquire(spec.resources, { signal, onWait: (detail) => report.queued(detail) });
+    return await acquireRoom(attempt, { resources, signal: AbortSignal.any([off, late.signal]) });
   } catch (error) {
     if (!late.signal.aborted || off.aborted) throw error;
     throw new StepTimeout(
-      `Step \`${spec.name}\` waited longer than its limit of ${spec.queueTimeoutMs} ms for room on a worker.`,
+      `Step \`${name}\` waited longer than its limit of ${queueTimeoutMs} ms for room on a worker.`,
       { hint: 'Start more workers, or raise `timeout.queue`.', fields: { limit: 'queue' } },
     );
   } finally {

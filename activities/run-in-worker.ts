@@ -9,6 +9,7 @@ import { runHandler } from '../sdk/node/run-handler.js';
 import type { StepDefinition } from '../sdk/step.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { stepEvent } from '../sdk/step-contract.js';
+import { acquireRoom } from './acquire-room.js';
 import type { Attempt } from './attempt.js';
 import type { SecretMask } from './mask-secrets.js';
 import type { LogPlace } from '../store/log-chunks.js';
@@ -51,10 +52,8 @@ export async function runInWorker({
     report.event(event);
     if (event.type === 'message') log.push(...messageLines(event));
   };
-  const release = await env.admission.acquire(noResources(spec.isolation, spec.resources), {
-    signal,
-    onWait: (detail) => report.queued(detail),
-  });
+  const resources = noResources(spec.isolation, spec.resources);
+  const release = await acquireRoom({ task, report, env }, { resources, signal });
   // Not AbortSignal.timeout, which holds what listens to it until its time is over.
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), Math.min(spec.timeoutMs, 2 ** 31 - 1));

@@ -20,6 +20,8 @@ export type BenchHost = AsyncDisposable & {
   readonly config: Config;
   readonly client: MillraceClient;
   readonly temporal: Client;
+  /** Process of the Temporal service. */
+  readonly servicePid: number;
 };
 
 export const bareQueue = 'bench-bare';
@@ -32,7 +34,7 @@ export async function startBenchHost(): Promise<BenchHost> {
   const loaded = await loadConfig({ cwd: projectDir, env: { ...process.env, MILLRACE_STATE_DIR: stateDir } });
   const config: Config = { ...loaded, projectDir, queue: 'bench' };
   const service = releasers.use(await startTemporalService({ config }));
-  const { address } = service;
+  const { address, pid: servicePid = 0 } = service;
   const logger = pino({ level: 'error' }, pino.destination(2));
   releasers.use(await startWorkerHost({ config, address, logger }));
   const temporal = releasers.use(await connectTemporal(config, { address }));
@@ -49,5 +51,11 @@ export async function startBenchHost(): Promise<BenchHost> {
   );
   releasers.defer(() => (bare.drain(), bare.ended));
   const client = releasers.use(await createClient({ config, address }));
-  return { config, client, temporal: temporal.client, [Symbol.asyncDispose]: () => releasers.release() };
+  return {
+    config,
+    client,
+    servicePid,
+    temporal: temporal.client,
+    [Symbol.asyncDispose]: () => releasers.release(),
+  };
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { bytes } from '../sdk/bytes.js';
+import { heartbeats } from './heartbeats.js';
 import { overhead } from './overhead.js';
 import { recovery } from './recovery.js';
 import { store } from './store.js';
@@ -14,7 +15,7 @@ const { values, positionals } = parseArgs({
     case: { type: 'string', multiple: true, default: [] },
   },
 });
-const benches = { overhead, recovery, store };
+const benches = { heartbeats, overhead, recovery, store };
 const name = positionals[0] ?? 'overhead';
 const bench = Object.entries(benches).find(([each]) => each === name)?.[1];
 if (!bench) {

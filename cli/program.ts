@@ -14,6 +14,7 @@ import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
 import { recoverCommand } from './commands/recover.js';
 import { outboxCommand } from './commands/outbox.js';
+import { pauseCommand, resumeCommand } from './commands/pause.js';
 import { repairCommand } from './commands/repair.js';
 import { replayCommand } from './commands/replay.js';
 import { runCommand } from './commands/run.js';
@@ -57,7 +58,7 @@ export function createProgram(version: string): Command {
   const commands = [
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
-    whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), repairCommand(), recoverCommand(),
+    whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), pauseCommand(), resumeCommand(), repairCommand(), recoverCommand(),
     debugCommand(), replayCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { ArtifactKind, ArtifactRef } from '../sdk/artifact.js';
 import type { Duration } from '../sdk/duration.js';
 import type { OnFailure } from '../sdk/failure-policy.js';
+import type { Paused } from '../sdk/protocol/messages.js';
 import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
 import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
 import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
@@ -13,6 +14,8 @@ import type { VerifyOptions, VerifyReport } from './verify-artifacts.js';
 import type { LineageGraph } from '../lineage/graph.js';
 import type { RecoverOptions, Recovery } from './recover/recover-run.js';
 import type { RunDiff } from './diff-runs.js';
+import type { CancelOptions } from './cancel-run.js';
+import type { PauseOptions } from './pause-run.js';
 import type { RepairOptions } from './repair-step.js';
 import type { WhyEntry } from './run-why.js';
 import type { RunView } from './views.js';
@@ -101,11 +104,18 @@ export interface RunHandle<O = unknown> {
   repair(step: string, options: RepairOptions): Promise<void>;
   /** Each decision about the run, or about one of its steps, with its cause, oldest first. @throws UnknownRun */
   why(step?: string): Promise<readonly WhyEntry[]>;
-  /** Asks the run to end; its containers are stopped first. The reason is kept with the run. @throws UnknownRun when no such run is open */
-  cancel(options?: {
-    readonly reason?: string;
-    /** Default: the user of this process. */ readonly by?: string;
-  }): Promise<void>;
+  /**
+   * Asks the run to end: its containers are stopped, then its cleanup runs. A second time, or with `force`, ends that too.
+   * @throws UnknownRun when no such run is open
+   */
+  cancel(options?: CancelOptions): Promise<void>;
+  /**
+   * Has the run, and its child runs, begin nothing new until it is resumed; what runs goes on to its end, and so do time limits
+   * and deadlines. @returns the pause there is then, which may be an earlier one. @throws UnknownRun, PauseRefused
+   */
+  pause(options?: PauseOptions): Promise<Paused>;
+  /** Has a paused run go on. @throws UnknownRun, PauseRefused for a child run that is paused with its parent */
+  resume(options?: PauseOptions): Promise<void>;
   /** Lines of one step or of all, oldest first; with `follow` until the run is closed. */
   logs(options?: {
     readonly step?: string;

@@ -12,6 +12,8 @@ export type {
 } from './client.js';
 export type { CacheWhy } from './cache-why.js';
 export type { KeyChange } from './key-changes.js';
+export type { CancelOptions } from './cancel-run.js';
+export type { PauseOptions } from './pause-run.js';
 export type { RepairOptions } from './repair-step.js';
 export type { WhyEntry } from './run-why.js';
 export type { RunView, StepView } from './views.js';

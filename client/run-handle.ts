@@ -1,29 +1,26 @@
-import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { isGrpcServiceError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { statePaths } from '../config/state-paths.js';
-import { RunCancelled, RunFailed, TemporalUnavailable, UnknownGate, UnknownRun } from '../sdk/errors.js';
-import { fromFailureInfo, toFailureInfo } from '../sdk/protocol/failure.js';
+import { RunFailed, TemporalUnavailable, UnknownGate, UnknownRun } from '../sdk/errors.js';
+import { fromFailureInfo } from '../sdk/protocol/failure.js';
 import type { Decide } from '../sdk/protocol/messages.js';
 import { updates } from '../sdk/protocol/names.js';
-import { sentence } from '../sdk/sentence.js';
 import { isClosed } from '../sdk/states.js';
 import type { Catalog, RunRecord } from '../store/catalog.js';
 import { restoreValue } from '../store/values-by-reference.js';
+import { cancelRun } from './cancel-run.js';
 import type { RunHandle } from './client.js';
 import type { ClientParts } from './client-parts.js';
 import { reconcileAll } from './client-parts.js';
+import { pauseRun, resumeRun } from './pause-run.js';
 import { readLogs } from './read-logs.js';
 import { readView } from './read-view.js';
 import { repairStep } from './repair-step.js';
 import { restoreView } from './restore-view.js';
 import { runWhy } from './run-why.js';
 import { isServiceAway, runError, serviceError, updateError } from './temporal-errors.js';
-
-/** NOT_FOUND of gRPC. */
-const grpcNotFound = 5;
 
 export function runHandle(id: string, parts: ClientParts): RunHandle {
   const { catalog, store, config, temporal } = parts;
@@ -83,26 +80,9 @@ export function runHandle(id: string, parts: ClientParts): RunHandle {
     },
     repair: async (step, options) => repairStep(await view(false), step, options, parts),
     why: (step) => runWhy(id, { step, catalog }),
-    async cancel({ reason = '', by = userInfo().username } = {}) {
-      const { workflowService, options } = (await temporal()).client;
-      try {
-        await workflowService.requestCancelWorkflowExecution({
-          namespace: options.namespace,
-          requestId: randomUUID(),
-          identity: by,
-          reason,
-          workflowExecution: { workflowId: id },
-        });
-      } catch (error) {
-        if (!isGrpcServiceError(error) || error.code !== grpcNotFound) throw serviceError(error);
-        throw new UnknownRun(`No open run \`${id}\` is there to cancel.`, { run: id, cause: error });
-      }
-      const what = `The run was cancelled by ${by}${reason ? `: ${sentence(reason)}` : '.'}`;
-      await catalog.updateRun({
-        id,
-        failure: toFailureInfo(new RunCancelled(what, { run: id, fields: { by, reason } })),
-      });
-    },
+    cancel: (options = {}) => cancelRun(id, options, parts),
+    pause: (options = {}) => pauseRun(id, options, parts),
+    resume: (options = {}) => resumeRun(id, options, parts),
     logs: ({ step, attempt, follow = false, signal } = {}) =>
       readLogs({
         run: id,

@@ -164,6 +164,10 @@ export class AttemptHandedOver extends defineError('ATTEMPT_HANDED_OVER') {}
 export class WorkerLost extends defineError('WORKER_LOST') {}
 /** A repair that does not fit the step, or comes to one that is not parked. */
 export class RepairRefused extends defineError('REPAIR_REFUSED') {}
+/** A run cannot be paused or resumed: it is being cancelled, or it is paused with its parent. */
+export class PauseRefused extends defineError('PAUSE_REFUSED') {}
+/** A run's cleanup took longer than it may, or a second cancel ended it. */
+export class CleanupEnded extends defineError('CLEANUP_ENDED') {}
 /** A person ended a parked step. */
 export class StepAborted extends defineError('STEP_ABORTED') {}
 /** Something of ours or below us broke (engine, store, catalog): retried on its own budget. */

@@ -14,6 +14,7 @@ export { atLeast, atMost, gate, warn, within } from './gate.js';
 export type { Check, CheckOutcome, GateOutcome } from './gate.js';
 export { approval } from './approval.js';
 export type { ApprovalDecision, ApprovalOptions } from './approval.js';
+export type { CancelCause, RunEnd } from './cleanup.js';
 export { promote, register } from './registry.js';
 export type { AliasChange, ModelVersion } from './registry.js';
 export { fetchData, runInfo, sleep } from './words.js';

@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { CancelCause, RunEnd } from './cleanup.js';
+import { defaultCleanupMs } from './cleanup.js';
 import type { Duration } from './duration.js';
 import { durationMs } from './duration.js';
 import type { FailurePolicy, OnFailure } from './failure-policy.js';
@@ -17,6 +19,15 @@ export type PipelineOptions<I extends z.ZodType> = {
   readonly timeout?: Duration;
   /** What becomes of its steps when no attempt is left, where they do not say so themselves. Default: as the run says, else `fail`. */
   readonly onFailure?: OnFailure;
+  /**
+   * Undoes what a cancelled run leaves, when its steps have been stopped and before `finally`. It may use every word; what it
+   * does is shown like the rest of the run. That it fails does not change what the run came to.
+   */
+  readonly onCancel?: (input: z.output<I>, cause: CancelCause) => Promise<void>;
+  /** Runs last, however the run ended, as `onCancel` does; not where it was ended from outside or by its own `timeout`. */
+  readonly finally?: (input: z.output<I>, end: RunEnd) => Promise<void>;
+  /** Longest time of `onCancel`, `finally` and what `catch` and `finally` blocks do in a cancelled run, together. Default 10 minutes. */
+  readonly cleanupTimeout?: Duration;
 };
 
 export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
@@ -25,6 +36,9 @@ export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
   readonly input: I;
   readonly timeoutMs: number | undefined;
   readonly onFailure: FailurePolicy | undefined;
+  readonly onCancel: ((input: z.output<I>, cause: CancelCause) => Promise<void>) | undefined;
+  readonly finally: ((input: z.output<I>, end: RunEnd) => Promise<void>) | undefined;
+  readonly cleanupMs: number;
   readonly body: (input: z.output<I>) => Promise<O>;
 };
 
@@ -71,6 +85,12 @@ export function pipeline<I extends z.ZodType, O>(
         ? undefined
         : durationMs(options.timeout, `timeout\` of pipeline \`${options.name}`),
     onFailure: failurePolicy(options.onFailure, `Pipeline \`${options.name}\``),
+    onCancel: options.onCancel,
+    finally: options.finally,
+    cleanupMs:
+      options.cleanupTimeout === undefined
+        ? defaultCleanupMs
+        : durationMs(options.cleanupTimeout, `cleanupTimeout\` of pipeline \`${options.name}`),
     body,
   };
   const call = (input: z.input<I>) =>

@@ -69,6 +69,11 @@ type CommonOptions<I extends z.ZodObject, O extends z.ZodObject> = {
   /** Longest time of one attempt once it runs, or all three limits by name. Default 24 hours for an attempt. */
   readonly timeout?: Duration | StepTimeouts;
   readonly retry?: RetryPolicy;
+  /**
+   * Time from SIGTERM until the program is killed, when it is cancelled, its time is over or its worker stops it: to save what
+   * it has. Default 10 s.
+   */
+  readonly stopGrace?: Duration;
   /** What becomes of the step when no attempt is left. Default: as its pipeline or run says, else `fail`. */
   readonly onFailure?: OnFailure;
   /** Declared version of what the step does. Part of its identity. */

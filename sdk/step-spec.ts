@@ -4,6 +4,7 @@ import { artifactKindOf } from './artifact.js';
 import { bytes } from './bytes.js';
 import { checkName } from './check-name.js';
 import { checkPlaceholders } from './command-template.js';
+import { durationMs } from './duration.js';
 import { DefinitionInvalid } from './errors.js';
 import type { FailurePolicy } from './failure-policy.js';
 import { failurePolicy } from './failure-policy.js';
@@ -48,6 +49,8 @@ export type StepSpec = TimeoutSpec & {
   readonly retry: RetrySpec;
   /** How its checkpoint is stored; false where it is not, undefined in builds of before it was. */
   readonly checkpoint?: CheckpointSpec | false;
+  /** Time from SIGTERM to SIGKILL, ms; undefined in builds of before it was there. */
+  readonly stopGraceMs?: number;
   /** Artifact outputs; every other output field is JSON. */
   readonly artifacts: readonly OutputField[];
   /** Names of the other output fields. */
@@ -177,6 +180,7 @@ export function specOf(
     onFailure: failurePolicy(options.onFailure, `Step \`${name}\``),
     retry: retrySpec(name, options.retry ?? {}),
     checkpoint: checkpointSpec(options, { inWorker: isolation === 'inline' || isolation === 'none' }),
+    stopGraceMs: durationMs(options.stopGrace ?? defaultStopGrace, where('stopGrace')),
     ...outputFields(options.output, name),
     cache: cacheSpec(options, { inline }),
     source: 'source' in options ? options.source : undefined,
@@ -184,8 +188,10 @@ export function specOf(
 }
 
 const knownOptions: readonly string[] = [
-  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'onFailure', 'version', 'cache', 'checkpoint', 'image', 'source', 'command', 'isolation', 'inline',
+  'name', 'input', 'output', 'env', 'secrets', 'resources', 'network', 'timeout', 'retry', 'stopGrace', 'onFailure', 'version', 'cache', 'checkpoint', 'image', 'source', 'command', 'isolation', 'inline',
 ]; // prettier-ignore
+
+const defaultStopGrace = '10 s';
 
 function outputFields(output: z.ZodObject, step: string): Pick<StepSpec, 'artifacts' | 'values'> {
   const artifacts: OutputField[] = [];

@@ -2,7 +2,7 @@ import type { ApprovalDecision } from '../sdk/approval.js';
 import type { ArtifactRef, Digest } from '../sdk/artifact.js';
 import type { GateOutcome } from '../sdk/gate.js';
 import type { FailureInfo } from '../sdk/protocol/failure.js';
-import type { RunPlan } from '../sdk/protocol/messages.js';
+import type { Paused, RunPlan } from '../sdk/protocol/messages.js';
 import type { AliasChange, ModelVersion } from '../sdk/registry.js';
 import type { AttemptStatus, RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
@@ -53,9 +53,14 @@ export type RunRecord = {
   readonly startedAt: Time;
   readonly closedAt?: Time;
   readonly output?: unknown;
+  /** Why it ended; of an open run, that it is being cancelled. */
   readonly failure?: FailureInfo;
   /** The closed run whose results it goes on with. */
   readonly recovers?: string;
+  /** Present while it begins nothing new. */
+  readonly paused?: Paused;
+  /** What went wrong in its cleanup: it does not change how the run ended. */
+  readonly cleanupFailure?: FailureInfo;
 };
 
 export type StepRecord = {
@@ -222,15 +227,23 @@ export interface Catalog extends AsyncDisposable {
 
   /** Inserts a run; one that is there stays as it is. @returns whether it was new */
   insertRun(run: RunRecord): Promise<boolean>;
-  /** Changes the fields that are given; a failure of null, or completion without one, takes an earlier failure away. */
+  /**
+   * Changes the fields that are given; a failure of null, or completion without one, takes an earlier failure away. A run that
+   * has ended is not paused any more.
+   */
   updateRun(
     run: Pick<RunRecord, 'id'> &
-      Partial<Omit<RunRecord, 'failure'>> & { readonly failure?: FailureInfo | null },
+      Partial<Omit<RunRecord, 'failure' | 'paused'>> & {
+        readonly failure?: FailureInfo | null;
+        readonly paused?: Paused | null;
+      },
   ): Promise<void>;
   run(id: string): Promise<RunRecord | undefined>;
   runs(filter: RunFilter): Promise<readonly RunRecord[]>;
   /** Runs not closed, child runs too. */
   openRuns(queue: string): Promise<readonly RunRecord[]>;
+  /** Ids of the runs that are paused, child runs too. */
+  pausedRuns(): Promise<ReadonlySet<string>>;
 
   /** Upserts steps, attempts, metrics, artifact edges and what the cache did, together. */
   project(rows: ProjectedRows): Promise<void>;

@@ -14,7 +14,7 @@ import { kyselyEdges } from './catalog/edge-rows.js';
 import { kyselyHosts } from './catalog/host-rows.js';
 import { kyselyOutbox } from './catalog/outbox-rows.js';
 import { projectRows } from './catalog/project-rows.js';
-import { findRuns, insertRun, openRuns, runById, updateRun } from './catalog/run-rows.js';
+import { findRuns, insertRun, openRuns, pausedRuns, runById, updateRun } from './catalog/run-rows.js';
 import { stepsOf } from './catalog/step-rows.js';
 import type { CatalogDb } from './catalog/tables.js';
 import { timelineOf } from './catalog/timeline-rows.js';
@@ -42,6 +42,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     run: (id) => runById(db, id),
     runs: (filter) => findRuns(db, filter),
     openRuns: (queue) => openRuns(db, queue),
+    pausedRuns: () => pausedRuns(db),
 
     project: (rows) => projectRows(db, rows),
     steps: (run) => stepsOf(db, run),

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { heartbeatMs } from '../activities/heartbeat-interval.js';
 import { createOwnActivities } from '../activities/own-activities.js';
 import { createRunStep } from '../activities/run-step.js';
 import { placedError, temporalFailure } from '../activities/failures.js';
@@ -107,8 +108,8 @@ async function start(options: WorkerHostOptions, releasers: Releasers): Promise<
     shutdownGraceTime: config.worker.shutdownGraceMs,
     // After that the process need not wait for a step that does not listen: another worker makes a new attempt.
     shutdownForceTime: config.worker.shutdownGraceMs + 30_000,
-    maxHeartbeatThrottleInterval: '2s',
-    defaultHeartbeatThrottleInterval: '2s',
+    maxHeartbeatThrottleInterval: heartbeatMs,
+    defaultHeartbeatThrottleInterval: heartbeatMs,
   } as const;
   const builds = createBuildWorkers({ workerOptions, queue: config.queue, store, catalog, logger });
 

@@ -1,5 +1,6 @@
 import {
   CancellationScope,
+  CancelledFailure,
   defineQuery,
   isCancellation,
   proxyActivities,
@@ -8,10 +9,12 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { checkSize } from '../sdk/check-size.js';
+import type { CancelCause } from '../sdk/cleanup.js';
 import { InvalidInput } from '../sdk/errors.js';
 import type { Pipeline, PipelineDefinition } from '../sdk/pipeline.js';
 import { PIPELINE } from '../sdk/pipeline.js';
 import { inputProblems } from '../sdk/input-problems.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
 import type {
   CloseRun,
   OpenRun,
@@ -23,13 +26,19 @@ import type {
 } from '../sdk/protocol/messages.js';
 import { activityNames, queries, searchAttributes } from '../sdk/protocol/names.js';
 import { installRuntime } from '../sdk/runtime.js';
-import type { RunStatus } from '../sdk/states.js';
+import { runCancelled } from '../sdk/run-cancelled.js';
 import { failureInfo, typedError, workflowFailure } from './failures.js';
 import { openLeftOut } from './left-out.js';
+import { openChildren } from './open-children.js';
 import { openGates } from './open-gates.js';
 import { openRepairs } from './repairs.js';
 import { recordedResults } from './recorded-results.js';
 import { reusedResults } from './reused-results.js';
+import { runCancellation } from './run-cancellation.js';
+import { runCleanup } from './run-cleanup.js';
+import type { RunOutcome } from './run-cleanup.js';
+import { runNotes } from './run-notes.js';
+import { runPause } from './run-pause.js';
 import type { RunEvent } from './run-reducer.js';
 import { reduceRun, startedRun } from './run-reducer.js';
 import { loadedSpecs } from './step-proxy.js';
@@ -63,54 +72,99 @@ export function pipelineWorkflow(
       state = reduceRun(state, event);
     };
     setHandler(defineQuery<RunState>(queries.state), () => state);
-    const gates = openGates(request.run);
-    const repairs = openRepairs(request.run);
     const leftOut = openLeftOut(request);
     const { run, recover } = request;
     const reuse = recover && reusedResults(recover, recordedResults({ run, of: recover.run }));
+    const notes = runNotes(run);
+    const children = openChildren();
+    const cancellation = runCancellation({
+      cleanupMs: definition.cleanupMs,
+      children,
+      onRequest(cause) {
+        pause.lift();
+        void notes.write({ kind: 'cancelled', cause, paused: null, failure: runCancelled(run, cause) });
+      },
+    });
+    const pause = runPause({ request, children, cancellation, notes, record });
+    const cleanup = runCleanup({ run, definition, cancellation });
     installRuntime(
       temporalRuntime({
         request,
         planned: stepNames,
         onFailure: definition.onFailure ?? request.onFailure,
-        gates,
-        repairs,
+        gates: openGates(run),
+        repairs: openRepairs(run),
         leftOut,
         reuse,
+        cancellation,
+        pause,
+        children,
         state: () => state,
         record,
       }),
     );
-    try {
+    const outcome = await outcomeOf(async () => {
       await open(request, { stepNames, record });
-      const output = await definition.body(checkedInput(definition, request));
-      checkSize(output ?? null, `The output of pipeline \`${request.pipeline}\``, { run: request.run });
-      await close('completed', { output: output ?? null });
+      const input = checkedInput(definition, request);
+      cleanup.begin(input);
+      const output = await cancellation.body(() => definition.body(input));
+      checkSize(output ?? null, `The output of pipeline \`${request.pipeline}\``, { run });
       return output;
-    } catch (thrown) {
-      const error = typedError(thrown, { run: request.run });
-      // As Temporal has it: what was cancelled on its own fails a run that was not.
-      const cancelled = isCancellation(error) && CancellationScope.current().consideredCancelled;
-      const failure = failureInfo(error, { run: request.run });
-      await CancellationScope.nonCancellable(() =>
-        close(cancelled ? 'cancelled' : 'failed', cancelled ? {} : { failure }),
-      );
-      throw cancelled
-        ? error
-        : workflowFailure(failure, error instanceof Error ? error.message : String(error));
+    });
+    await cleanup.run(outcome);
+    const end = outcome.status === 'completed' ? await outcomeOf(() => complete(outcome.output)) : outcome;
+    if (end.status === 'completed') return end.output;
+    // A run that was cancelled after its last step has this to do yet.
+    await cleanup.run(end);
+    await CancellationScope.nonCancellable(() => close(end));
+    if (end.status === 'cancelled') throw new CancelledFailure('The run was cancelled.');
+    const { failure, cause } = end;
+    throw workflowFailure(failure, cause instanceof Error ? cause.message : String(cause));
+
+    /** What was accepted as cancelled never completes; and what was cancelled on its own fails a run that was not. */
+    async function outcomeOf(work: () => Promise<unknown>): Promise<RunOutcome> {
+      try {
+        const output = await work();
+        return cancellation.requested() ? { status: 'cancelled' } : { status: 'completed', output };
+      } catch (thrown) {
+        if (cancellation.requested()) {
+          cleanup.threw(thrown);
+          return { status: 'cancelled' };
+        }
+        const error = typedError(thrown, { run });
+        return { status: 'failed', failure: failureInfo(error, { run }), cause: error };
+      }
     }
 
-    async function close(
-      status: Exclude<RunStatus, 'running'>,
-      end: Pick<CloseRun, 'output' | 'failure'>,
-    ): Promise<void> {
+    async function complete(output: unknown): Promise<unknown> {
+      await close({ status: 'completed', output });
+      return output;
+    }
+
+    async function close(ended: RunOutcome): Promise<void> {
+      const { status } = ended;
+      const cleanupFailure = cleanup.failure();
+      cancellation.end();
+      await notes.settled();
       await Promise.all([reuse?.settled(), leftOut.told()]);
-      record({ type: 'ended', status, ...(end.failure && { failure: end.failure }) });
+      record({ type: 'ended', status, ...(ended.status === 'failed' && { failure: ended.failure }) });
       upsertSearchAttributes({ [searchAttributes.status]: [status] });
-      await local[activityNames.closeRun]({ run: request.run, status, steps: state.steps, ...end });
+      await local[activityNames.closeRun]({
+        run,
+        status,
+        steps: state.steps,
+        ...(ended.status === 'completed' && { output: ended.output ?? null }),
+        ...(ended.status === 'failed' && { failure: ended.failure }),
+        ...(ended.status === 'cancelled' && cancelledBy(run, cancellation.cause())),
+        ...(cleanupFailure && { cleanupFailure }),
+      });
     }
   };
 }
+
+/** Who cancelled stands in the row already where another tool's word is all there is. */
+const cancelledBy = (run: string, cause: CancelCause): { readonly failure?: FailureInfo } =>
+  cause.by === undefined ? {} : { failure: runCancelled(run, cause) };
 
 /** Records the run and fixes where its steps execute. Only where images must be pulled or built does that take a task. */
 async function open(

@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../sdk/protocol/failure.js';
-import type { RunPlan, RunState, StepPlace, StepState } from '../sdk/protocol/messages.js';
+import type { Paused, RunPlan, RunState, StepPlace, StepState } from '../sdk/protocol/messages.js';
 import type { RunStatus, StepKind, StepStatus } from '../sdk/states.js';
 
 /** What can happen to a run, in the order the workflow sees it. `at` is ISO 8601, UTC. */
@@ -28,6 +28,7 @@ export type RunEvent =
       readonly until?: string;
     }
   | { readonly type: 'repaired'; readonly path: string }
+  | { readonly type: 'paused'; readonly paused: Paused | undefined }
   | {
       readonly type: 'ended';
       readonly status: Exclude<RunStatus, 'running'>;
@@ -65,6 +66,10 @@ export function reduceRun(state: RunState, event: RunEvent): RunState {
         ...step,
         status: 'queued',
       }));
+    case 'paused': {
+      const { paused: _paused, ...rest } = state;
+      return { ...rest, ...(event.paused && { paused: event.paused }) };
+    }
     case 'ended':
       return { ...state, status: event.status };
   }

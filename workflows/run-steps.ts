@@ -6,6 +6,7 @@ import { failureInfo } from './failures.js';
 import type { StepCall } from './record-failure.js';
 import { recordFailure } from './record-failure.js';
 import type { RepairOrder, Repairs } from './repairs.js';
+import type { RunPause } from './run-pause.js';
 import type { RunEvent } from './run-reducer.js';
 import { LastFailure, stepDeliveries } from './step-delivery.js';
 
@@ -15,6 +16,7 @@ export type RunStepsOptions = {
   /** For steps that say nothing themselves. */
   readonly onFailure: FailurePolicy | undefined;
   readonly repairs: Repairs;
+  readonly pause: Pick<RunPause, 'hold' | 'isHeld'>;
   readonly record: (event: RunEvent) => void;
 };
 
@@ -24,11 +26,19 @@ export interface RunSteps {
   run(call: StepCall): Promise<StepResult>;
 }
 
-export function runSteps({ queue, adoptWithinMs, onFailure, repairs, record }: RunStepsOptions): RunSteps {
+export function runSteps({
+  queue,
+  adoptWithinMs,
+  onFailure,
+  repairs,
+  pause,
+  record,
+}: RunStepsOptions): RunSteps {
   const policyOf = ({ spec }: StepTask): FailurePolicy => spec.onFailure ?? onFailure ?? { park: false };
   const deliveries = stepDeliveries({
     queue,
     adoptWithinMs,
+    pause,
     afterLast(task) {
       const { park, deadlineMs } = policyOf(task);
       if (!park) return { do: 'fail' };

@@ -14,6 +14,7 @@ import type { FailureDecision, StepCall } from './record-failure.js';
 import { recordFailure } from './record-failure.js';
 import type { FailedAttempt } from './retry-decision.js';
 import { decideRetry } from './retry-decision.js';
+import type { RunPause } from './run-pause.js';
 
 /** A worker that is silent for so long has lost the attempt. With the reconciler's 3 s the catalog is true within 20 s. */
 const heartbeatTimeout = '15s';
@@ -27,6 +28,7 @@ export type DeliveryOptions = {
   readonly adoptWithinMs: number;
   /** What becomes of the step when no attempt is left. */
   readonly afterLast: (task: StepTask) => LastMove;
+  readonly pause: Pick<RunPause, 'hold' | 'isHeld'>;
 };
 
 export type LastMove = Extract<NextMove, { readonly do: 'park' | 'fail' }>;
@@ -55,7 +57,7 @@ export class LastFailure extends Error {
 type Delivery = DeliveryPlace & { readonly host?: string };
 
 export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
-  const { adoptWithinMs, afterLast } = options;
+  const { adoptWithinMs, afterLast, pause } = options;
   const begun = new Map<string, number>();
   const nextAttempt = (path: string): Delivery => {
     const attempt = (begun.get(path) ?? 0) + 1;
@@ -73,6 +75,9 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     for (;;) {
       const sent = Date.now();
       try {
+        // What goes on already is taken up by its host, paused or not.
+        const held = place.host === undefined && task.cleanup !== true ? pause.hold() : undefined;
+        if (held) await held;
         return await deliver(task, place, options);
       } catch (error) {
         if (isCancellation(error)) throw error;
@@ -80,6 +85,12 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         const { attempt } = place;
         const { failure } = failed;
         const call = { task, scheduledAt };
+        if (failure.fields?.['paused'] === true) {
+          // Nothing had begun: the next worker has it as it was.
+          if (!pause.isHeld()) await sleep(staleMs);
+          place = { path: place.path, attempt, delivery: place.delivery + 1 };
+          continue;
+        }
         brief = Date.now() - sent < briefMs ? brief + 1 : 0;
         const again = brief < mostBrief ? await sameAttempt(call, place, failed) : undefined;
         if (again) {
@@ -143,6 +154,8 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
 const takeUp = 'its host may have it still';
 const briefMs = 60_000;
 const mostBrief = 10;
+/** A worker took the run for paused that is not: the catalog it asks is behind. */
+const staleMs = 1_000;
 
 /** Runs something that is cancelled when its time is over. @returns undefined then */
 async function within<T>(ms: number, body: () => Promise<T>): Promise<{ readonly value: T } | undefined> {

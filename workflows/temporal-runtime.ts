@@ -43,9 +43,12 @@ import { cachedSteps, cacheMode } from './cached-steps.js';
 import { approvalExpired, approvalRejected, gateFailed } from './decision-errors.js';
 import { childError, failureInfo, typedError } from './failures.js';
 import type { LeftOut } from './left-out.js';
+import type { OpenChildren } from './open-children.js';
 import type { OpenGates } from './open-gates.js';
 import type { Repairs } from './repairs.js';
 import type { ReusedResults, Taken } from './reused-results.js';
+import type { CallContext, RunCancellation } from './run-cancellation.js';
+import type { RunPause } from './run-pause.js';
 import type { RunEvent } from './run-reducer.js';
 import { runSteps } from './run-steps.js';
 import { stepPaths } from './step-path.js';
@@ -83,13 +86,16 @@ export type RuntimeOptions = {
   readonly gates: OpenGates;
   /** Of a run that recovers another one: that one's results. */
   readonly reuse?: ReusedResults | undefined;
+  readonly cancellation: RunCancellation;
+  readonly pause: RunPause;
+  readonly children: OpenChildren;
   readonly state: () => RunState;
   readonly record: (event: RunEvent) => void;
 };
 
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
 export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
-  const { request, planned, gates, leftOut, reuse, state, record } = options;
+  const { request, planned, leftOut, gates, reuse, cancellation, pause, children, state, record } = options;
   const { run, pipeline, build, queue, tags } = request;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
@@ -99,40 +105,45 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
   const cacheOf = () => (leftOut.any ? uncached : request.cache);
 
   /** A call may fail while its author waits for another one: until it is awaited, that is no unhandled error. */
-  const call: typeof recorded = (...parts) => {
-    const called = recorded(...parts);
+  function call<T>(name: string, kind: StepKind, body: CallBody<T>): Promise<T> {
+    const called = cancellation.call(kind, (context) => recorded(name, { kind, ...context }, body));
     called.catch(() => undefined);
     return called;
-  };
+  }
 
   /** Gives the call its path, records its beginning and end, and turns what Temporal throws into typed errors. */
   async function recorded<T>(
     name: string,
-    kind: StepKind,
-    body: (path: string, called: Called) => Promise<T>,
+    { kind, cleanup }: CallContext & { readonly kind: StepKind },
+    body: CallBody<T>,
   ): Promise<T> {
     const path = nextPath(name);
     const place = { run, step: path };
     const scheduledAt = now();
     record({ type: 'scheduled', path, name, kind, at: scheduledAt });
     try {
+      const held = cleanup ? undefined : pause.hold();
+      if (held) await held;
       let taken: { readonly cached: StepPlace } | { readonly reused: StepPlace } | undefined;
+      // What cleans up has to be done in this run, too.
       const former: Called['former'] =
-        reuse &&
-        (async (input, work) => {
-          const crossed: unknown = JSON.parse(JSON.stringify(input));
-          const found = await reuse.take({
-            path,
-            name,
-            kind,
-            scheduledAt,
-            input: crossed,
-            ...(work && { work }),
-          });
-          if (found) taken = { reused: found.maker };
-          return found;
-        });
-      const result = await body(path, { scheduledAt, from: (cached) => (taken = { cached }), former });
+        reuse && !cleanup
+          ? async (input, work) => {
+              const crossed: unknown = JSON.parse(JSON.stringify(input));
+              const found = await reuse.take({
+                path,
+                name,
+                kind,
+                scheduledAt,
+                input: crossed,
+                ...(work && { work }),
+              });
+              if (found) taken = { reused: found.maker };
+              return found;
+            }
+          : undefined;
+      const from = (cached: StepPlace) => (taken = { cached });
+      const result = await body(path, { scheduledAt, cleanup, from, former });
       if (!taken) reuse?.made(path, result);
       record({ type: 'closed', path, status: 'completed', at: now(), ...taken });
       return result;
@@ -152,25 +163,28 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
     step(name, input) {
       const spec = specOf(name);
       if (!spec) throw new UnknownStep(`No step \`${name}\` is in this build.`, { run });
-      return call(name, 'step', async (path, { from, former, scheduledAt }) => {
+      return call(name, 'step', async (path, { from, former, scheduledAt, cleanup }) => {
         checkSize(input, `The input of step \`${name}\``, { run, step: path });
         const plan = state().plan;
         const image = plan?.images[name];
         const found = former && (await former(input, stepWork(spec, plan)));
         if (found) return found.value;
-        const mode = cacheMode(spec, cacheOf());
+        // What cleans up has to be done.
+        const mode = cleanup ? undefined : cacheMode(spec, cacheOf());
         const task: StepTask = {
           v: 1,
           run,
           path,
           pipeline,
           build,
-          spec,
+          // Nobody repairs what is being cleaned up.
+          spec: cleanup ? { ...spec, onFailure: { park: false } } : spec,
           executor: executorOf(spec, planned.includes(name) ? plan?.executor : undefined),
           input,
           queue,
           ...(image && { image }),
           ...(mode && { cache: mode }),
+          ...(cleanup && { cleanup }),
         };
         if (spec.isolation === 'inline') return (await inlineActivity(spec)(task)).output;
         const result = await cached.run(task, (again) => steps.run({ task: again, scheduledAt }));
@@ -191,7 +205,7 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
           [searchAttributes.status]: ['running'],
           [searchAttributes.build]: [build],
         };
-        return executeChild(definition.name, {
+        const started = executeChild(definition.name, {
           workflowId: child,
           args: [
             {
@@ -212,7 +226,8 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
           searchAttributes: attributes,
           parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
           ...(definition.timeoutMs !== undefined && { workflowExecutionTimeout: definition.timeoutMs }),
-        }).catch((error: unknown) => {
+        });
+        return children.during(child, started).catch((error: unknown) => {
           const cancelled = CancellationScope.current().consideredCancelled;
           throw childError(error, { run, step: path, cancelled });
         });
@@ -293,14 +308,15 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
         ),
       ),
 
-    sleep: (ms) => sleep(ms),
+    sleep: (ms) => cancellation.call('sleep', () => sleep(ms)),
   };
 }
 
 const uncached: RunCache = { use: false, refresh: [] };
+type CallBody<T> = (path: string, called: Called) => Promise<T>;
 
 /** What a call's body is given. */
-type Called = {
+type Called = CallContext & {
   /** ISO 8601. */
   readonly scheduledAt: string;
   /** Says that its result came from the cache. */

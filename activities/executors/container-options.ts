@@ -47,6 +47,8 @@ export function containerOptions(request: ContainerRequest): ContainerCreateOpti
     User: `${owner.uid}:${owner.gid}`,
     Env: Object.entries(environment(request)).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(execution),
+    // `docker stop` by somebody else is as patient as Millrace.
+    ...(spec.stopGraceMs !== undefined && { StopTimeout: Math.ceil(spec.stopGraceMs / 1000) }),
     HostConfig: {
       Mounts: mountsOf(request),
       Tmpfs: Object.fromEntries(['/tmp', ...image.volumes].map((target) => [target, scratch])),

@@ -31,7 +31,7 @@ export type DockerExecutorOptions = {
   readonly env?: NodeJS.ProcessEnv;
   /** How long the engine may take to answer. */
   readonly patience?: EnginePatience;
-  /** How long a program may take to end at SIGTERM, and the engine to tell of an end at SIGKILL, ms. Default 10 s and 20 s. */
+  /** How long the engine may take to tell of an end at SIGKILL, ms. Default 20 s. */
   readonly grace?: Grace;
   /** How much an attempt may print. Default: as much as it likes. */
   readonly output?: OutputRate;

@@ -22,7 +22,7 @@ export type LimitsOptions = {
   /** Sends the signal to the program; never rejects. */
   readonly send: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>;
   /** Time from SIGTERM to SIGKILL, ms. Default 10 s. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
   /** Time from SIGKILL until whoever runs the program counts as silent, ms. Default 20 s. */
   readonly unansweredMs?: number;
   readonly signal: AbortSignal;

@@ -87,7 +87,7 @@ export interface Executor {
   hasBegun(identity: ExecutionIdentity, options: { readonly signal: AbortSignal }): Promise<boolean>;
   /**
    * Runs the program to its end and returns how it ended; throws only when the executor itself fails. On abort the program
-   * is stopped (SIGTERM, then SIGKILL after 10 s) before it returns. A container stays until `release`, so that its end can be
+   * is stopped (SIGTERM, then SIGKILL after the step's `stopGraceMs`) before it returns. A container stays until `release`, so that its end can be
    * taken once more by another worker when this one dies before it was recorded.
    * @throws DockerUnavailable, ImageNotFound, DependenciesFailed, InfrastructureFailed; AttemptLost when nobody can say how it
    * ended; DefinitionInvalid for secrets that cannot be given as the step asks

@@ -200,6 +200,7 @@ function limitsOf({ execution, temporary, log, signal }: Program, pid: number): 
       signalGroup(pid, name);
       return Promise.resolve();
     },
+    graceMs: spec.stopGraceMs,
     signal,
   });
 }

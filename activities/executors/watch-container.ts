@@ -14,7 +14,7 @@ import { exitOfContainer } from './exit-of-container.js';
 import { followOutput } from './follow-output.js';
 import type { OutputLog } from './output-log.js';
 
-export type Grace = Pick<LimitsOptions, 'graceMs' | 'unansweredMs'>;
+export type Grace = Pick<LimitsOptions, 'unansweredMs'>;
 
 export type WatchedContainer = {
   readonly container: Docker.Container;
@@ -88,6 +88,7 @@ function limitsOf({ container, execution, log, signal, patience, grace, ranMs }:
         .catch(() => undefined);
     },
     signal,
+    graceMs: spec.stopGraceMs,
     ...grace,
   });
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { CancelOptions } from '../../client/cancel-run.js';
 import { isClosed } from '../../sdk/states.js';
 import { action, examples } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
@@ -10,13 +11,22 @@ export const cancelCommand = (): Command =>
   new Command('cancel')
     .summary('cancel a run')
     .description(
-      'Cancels a run: its steps are stopped and it ends. Returns when that is asked, not when it is done.',
+      'Cancels a run: its steps are stopped, its cleanup runs, and it ends. Returns when that is asked, not when it is done.\n' +
+        'Cancelling it again ends its cleanup, too.',
     )
     .argument('<run>', runArgument)
     .option('-r, --reason <text>', 'why')
-    .addHelpText('after', examples([['millrace cancel last --reason "wrong data"']]))
+    .option('-f, --force', 'without its cleanup, or ending it')
+    .option('--by <name>', 'who cancels (default: the name of the operating system user)')
+    .addHelpText(
+      'after',
+      examples([
+        ['millrace cancel last --reason "wrong data"'],
+        ['millrace cancel last --force', 'do not wait for its cleanup'],
+      ]),
+    )
     .action(
-      action<readonly [string], { readonly reason?: string }>(async ({ args: [text], options, output }) =>
+      action<readonly [string], CancelOptions>(async ({ args: [text], options, output }) =>
         withClient(async ({ client }) => {
           const handle = await findRun(text, client);
           const { run } = await handle.view();
@@ -25,7 +35,7 @@ export const cancelCommand = (): Command =>
             output.answer({ run: run.id, status: run.status });
             return exitCodes.ok;
           }
-          await handle.cancel(options.reason === undefined ? {} : { reason: options.reason });
+          await handle.cancel(options);
           output.say(`${run.id} is being cancelled.`);
           output.answer({ run: run.id, status: 'cancelling' });
           return exitCodes.ok;

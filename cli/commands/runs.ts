@@ -53,14 +53,15 @@ export const runsCommand = (): Command =>
           output.note('No run fits. Start one: millrace run PIPELINE');
           return exitCodes.ok;
         }
-        const [{ tableRows }, { sayRows }, { formatDuration, formatTime }] = await Promise.all([
+        const [{ tableRows }, { sayRows }, { formatDuration, formatTime }, { runWord }] = await Promise.all([
           import('../render/table.js'),
           import('../say-rows.js'),
           import('../render/format.js'),
+          import('../render/run-tree.js'),
         ]);
         const cells = runs.map((run): readonly Cell[] => [
           { text: run.id },
-          { text: run.status.replace('_', ' '), style: statusStyles[run.status] },
+          { text: runWord(run), style: statusStyles[run.status] },
           { text: formatTime(run.startedAt), style: 'dim' },
           { text: formatDuration(runMs(run)) },
           { text: Object.entries(run.tags).map((tag) => tag.join('=')).join(' '), style: 'dim' }, // prettier-ignore

@@ -15,6 +15,7 @@ export function runEvents(former: RunView | undefined, view: RunView): readonly 
       ? [`${formatClock(view.at)} warning: ${warning}`]
       : []),
     ...stepEvents(former, view),
+    ...pauseEvents(former, view),
     ...(isClosed(run.status) && former?.run.status !== run.status
       ? [
           `${formatClock(run.closedAt ?? view.at)} ${run.id} ${run.status.replace('_', ' ')} ${formatDuration(
@@ -23,6 +24,17 @@ export function runEvents(former: RunView | undefined, view: RunView): readonly 
         ]
       : []),
   ];
+}
+
+function pauseEvents(former: RunView | undefined, { run, at }: RunView): readonly string[] {
+  const before = former?.run.paused;
+  const { paused, failure, status } = run;
+  const cancelling = status === 'running' && failure?.code === 'RUN_CANCELLED';
+  const known = former?.run.failure?.code === 'RUN_CANCELLED';
+  if (cancelling && !known) return [`${formatClock(at)} ${run.id} is being cancelled: ${failure.what}`];
+  if (paused && paused.at !== before?.at)
+    return [`${formatClock(paused.at)} ${run.id} paused by ${paused.by}`];
+  return before && !paused && status === 'running' ? [`${formatClock(at)} ${run.id} resumed`] : [];
 }
 
 function stepEvents(former: RunView | undefined, view: RunView): readonly string[] {

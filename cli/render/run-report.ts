@@ -31,6 +31,7 @@ export function runReport(
     ...(run.plan?.warning === undefined
       ? []
       : [[{ text: `  warning: ${plainLine(run.plan.warning)}`, style: 'yellow' as const }]]),
+    ...(run.paused ? pausedRows(view) : []),
     ...openDecisions(view),
     ...endRows(view),
   ];
@@ -40,6 +41,17 @@ const fact = (name: string, value: string): Row => [
   { text: `  ${name.padEnd(14)}`, style: 'dim' },
   { text: value },
 ];
+
+function pausedRows({ run: { id, paused } }: RunView): readonly Row[] {
+  if (!paused) return [];
+  const { by, at, reason } = paused;
+  const why = reason === undefined ? '' : `: ${plainLine(reason)}`;
+  return [
+    [],
+    [{ text: `  paused by ${plainLine(by)} since ${formatTime(at)}${why}`, style: 'yellow' }],
+    [{ text: `  millrace resume ${id}`, style: 'bold' }],
+  ];
+}
 
 /** Those of child runs too. */
 function openDecisions(view: RunView): readonly Row[] {
@@ -72,6 +84,7 @@ function endRows({ run, steps, versions }: RunView): readonly Row[] {
   return [
     ...versions.map((version) => fact('registered', `${version.name} version ${version.version}`)),
     ...(failure ? failureRows(failure) : []),
+    ...(run.cleanupFailure ? cleanupRows(failureReport({ ...run.cleanupFailure, run: undefined })) : []),
     ...(run.output === undefined || run.output === null ? [] : resultRows(run.output)),
   ];
 }
@@ -80,6 +93,11 @@ const failureRows = ({ code, message, hint }: ErrorReport): readonly Row[] => [
   [],
   [{ text: `  ${code}: ${plainLine(message)}`, style: 'red' }],
   ...(hint === undefined ? [] : [[{ text: `  → ${hint}`, style: 'cyan' as const }]]),
+];
+
+const cleanupRows = ({ code, message }: ErrorReport): readonly Row[] => [
+  [],
+  [{ text: `  its cleanup failed: ${code}: ${plainLine(message)}`, style: 'yellow' }],
 ];
 
 const resultRows = (output: unknown): readonly Row[] => [

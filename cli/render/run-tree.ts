@@ -49,9 +49,16 @@ function headRow({ run }: RunView, { now, frame }: TreeOptions): Row {
     { text: `${symbol ?? spinner(frame)} `, style },
     { text: run.pipeline, style: 'bold' },
     { text: `  ${run.id}  `, style: 'dim' },
-    { text: run.status.replace('_', ' '), style },
+    { text: runWord(run), style },
     { text: `  ${formatDuration(until - Date.parse(run.startedAt))}` },
   ];
+}
+
+/** What people call the state of a run: an open one may be paused or on its way to its end. */
+export function runWord({ status, paused, failure }: RunView['run']): string {
+  if (status !== 'running') return status.replace('_', ' ');
+  if (failure?.code === 'RUN_CANCELLED') return 'being cancelled';
+  return paused ? 'paused' : 'running';
 }
 
 /** Before the first step images are pulled or built, which may take minutes. */

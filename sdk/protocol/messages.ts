@@ -66,6 +66,36 @@ export type RunCache = {
   readonly refresh: readonly string[];
 };
 
+/** Argument of the `cancel` signal. */
+export type CancelMessage = {
+  readonly by: string;
+  readonly reason?: string;
+  /** Ends the cleanup too, or has none begin. */
+  readonly force?: boolean;
+  /** Sent on to a child run. */
+  readonly fromParent?: boolean;
+};
+
+/** Argument of the updates `pause` and `resume`. */
+export type PauseRequest = { readonly by: string; readonly reason?: string };
+/** That a run begins nothing new, by whom and since when (ISO 8601). */
+export type Paused = PauseRequest & { readonly at: string };
+/** Argument of the `parentPaused` signal. */
+export type ParentPaused = { readonly paused: Paused | null; readonly by: string };
+
+/** What a run says of itself as a whole, for its timeline and its row. */
+export type RecordRunNote = {
+  readonly run: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly kind: 'paused' | 'resumed' | 'cancelled';
+  readonly text: string;
+  /** Changes what the run's row says of a pause; null: there is none. */
+  readonly paused?: Paused | null;
+  /** What the row says of a run that is being cancelled. */
+  readonly failure?: FailureInfo;
+};
+
 /** A step's place and identity in a run. */
 export type StepPlace = {
   readonly run: string;
@@ -116,6 +146,8 @@ export type StepTask = StepPlace & {
   readonly attempt?: number;
   /** How often this attempt was given to a worker: from 2 on its container may be there already. */
   readonly delivery?: number;
+  /** It belongs to the cleanup of its run: a pause does not hold it. */
+  readonly cleanup?: boolean;
 };
 
 export type StepResult = {
@@ -151,6 +183,8 @@ export type CloseRun = {
   readonly status: RunStatus;
   readonly output?: unknown;
   readonly failure?: FailureInfo;
+  /** What went wrong in its cleanup, beside how the run ended. */
+  readonly cleanupFailure?: FailureInfo;
   readonly steps: readonly StepState[];
 };
 
@@ -242,6 +276,8 @@ export type RunState = {
   readonly pipeline: string;
   readonly status: RunStatus;
   readonly plan: RunPlan | undefined;
+  /** Present while it is paused. */
+  readonly paused?: Paused;
   readonly steps: readonly StepState[];
 };
 export type StepState = {

@@ -10,9 +10,21 @@ export const searchAttributes = {
 /** Memo of a run's workflow: the digest of its input. */
 export const memoNames = { input: 'millrace.input' } as const;
 
-export const updates = { decide: 'millrace.decide', repair: 'millrace.repair' } as const;
-/** To the parent of a run in which a step was left out. */
-export const signals = { leftOut: 'millrace.leftOut' } as const;
+export const updates = {
+  decide: 'millrace.decide',
+  repair: 'millrace.repair',
+  pause: 'millrace.pause',
+  resume: 'millrace.resume',
+} as const;
+/**
+ * `cancel` goes before Temporal's own request, which has no room for who and why; parents send both to their child runs.
+ * `leftOut` goes to the parent of a run in which a step was left out.
+ */
+export const signals = {
+  cancel: 'millrace.cancel',
+  parentPaused: 'millrace.parentPaused',
+  leftOut: 'millrace.leftOut',
+} as const;
 export const queries = { state: 'millrace.state' } as const;
 
 /** Workflow that plans a run without starting it. */
@@ -25,6 +37,7 @@ export const activityNames = {
   checkRun: 'millrace.checkRun',
   planRun: 'millrace.planRun',
   lookUpResult: 'millrace.lookUpResult',
+  recordRunNote: 'millrace.recordRunNote',
   recordFailure: 'millrace.recordFailure',
   checkRepair: 'millrace.checkRepair',
   recordRepair: 'millrace.recordRepair',

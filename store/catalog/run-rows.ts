@@ -40,6 +40,7 @@ export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
     const columns = {
       ...rest,
       ...(end !== stored.status && { status: end }),
+      ...(isClosed(end) && { paused: null }),
       ...(end === 'completed' ? { failure: null } : failure !== undefined && speaks && { failure }),
     };
     if (Object.keys(columns).length > 0) {
@@ -95,6 +96,11 @@ export const openRuns = async (db: CatalogDb, queue: string): Promise<readonly R
       .execute(),
   );
 
+export async function pausedRuns(db: CatalogDb): Promise<ReadonlySet<string>> {
+  const rows = await db.selectFrom('runs').select('id').where('paused', 'is not', null).execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 async function insertTags(db: CatalogDb, run: string, tags: RunRecord['tags']): Promise<void> {
   const rows = Object.entries(tags).map(([key, value]) => ({ run, key, value }));
   if (rows.length > 0) await db.insertInto('run_tags').values(rows).execute();
@@ -130,6 +136,8 @@ const toRun = (row: Selectable<RunTable>, tags: Record<string, string>): RunReco
     output: fromJson<unknown>(row.output),
     failure: fromJson(row.failure),
     recovers: orAbsent(row.recovers),
+    paused: fromJson(row.paused),
+    cleanupFailure: fromJson(row.cleanup_failure),
   });
 
 const toRow = (run: RunRecord): Insertable<RunTable> => ({
@@ -148,6 +156,8 @@ const toRow = (run: RunRecord): Insertable<RunTable> => ({
   output: toJson(run.output),
   failure: toJson(run.failure),
   recovers: run.recovers ?? null,
+  paused: toJson(run.paused),
+  cleanup_failure: toJson(run.cleanupFailure),
 });
 
 /** Only the columns of fields that are there. */
@@ -169,6 +179,8 @@ const toColumns = (change: RunChange): Updateable<RunTable> =>
     // What was said of a run that went on all the same is over when it completes.
     failure: change.failure ? toJson(change.failure) : clearsFailure(change) ? null : undefined,
     recovers: change.recovers,
+    paused: change.paused === null ? null : (toJson(change.paused) ?? undefined),
+    cleanup_failure: toJson(change.cleanupFailure) ?? undefined,
   });
 
 const clearsFailure = ({ failure, status }: RunChange): boolean =>

@@ -35,6 +35,8 @@ export type CatalogTables = {
     output: Json | null;
     failure: Json | null;
     recovers: string | null;
+    paused: Json | null;
+    cleanup_failure: Json | null;
   };
   readonly run_tags: { run: string; key: string; value: string };
   readonly steps: {

@@ -9,6 +9,7 @@ import { hosts } from './0007-hosts.js';
 import { logChunks } from './0008-log-chunks.js';
 import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
+import { runPauses } from './0011-run-pauses.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -27,4 +28,5 @@ export const migrations: Migrations = {
   '0008-log-chunks': logChunks,
   '0009-checkpoints': checkpoints,
   '0010-recovery': recovery,
+  '0011-run-pauses': runPauses,
 };

@@ -6,6 +6,7 @@ const runOptions: ReadonlySet<string> = new Set([
   'resources',
   'timeout',
   'retry',
+  'stopGrace',
   'onFailure',
   'cache',
   'checkpoint',

@@ -13,7 +13,7 @@ import { waitFor } from '../../support/wait-for.js';
 
 const image = { reference: 'any:1', id: `sha256:${'1'.repeat(64)}` } as const;
 const patience = { answerMs: 300, afterAbortMs: 100, removeMs: 100 };
-const grace = { graceMs: 100, unansweredMs: 100 };
+const grace = { unansweredMs: 100 };
 
 const known: EngineAnswers = { [`GET /images/${image.id}/json`]: { status: 200, json: { Config: {} } } };
 const created: EngineAnswers = { ...known, 'POST /containers/create': { status: 201, json: { Id: 'abc' } } };
@@ -25,7 +25,7 @@ async function tryOn(answers: EngineAnswers, given: Partial<Execution> = {}) {
   const root = await temporaryFolder();
   const controller = new AbortController();
   const execution = executionOf(
-    { command: ['true'] },
+    { command: ['true'], stopGrace: 100 },
     { image, folder: path.join(root, 'attempt'), log: path.join(root, 'log'), ...given },
   );
   const { signal } = controller;

@@ -54,6 +54,7 @@ describe('a step', () => {
           infrastructure: { attempts: 20, initialIntervalMs: 1_000, backoff: 2, maximumIntervalMs: 20_000, jitter: 0.2 },
         },
       }, // prettier-ignore
+      stopGraceMs: 10_000,
       checkpoint: { everyMs: 30_000, maximum: 10 * 2 ** 30 },
       artifacts: [
         { name: 'model', kind: 'model', optional: false },

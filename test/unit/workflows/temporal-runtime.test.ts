@@ -16,6 +16,17 @@ function runtimeOf(planned: readonly string[]) {
     repairs: { wait: () => new Promise(() => undefined) },
     leftOut: { any: false, mark: async () => undefined, told: async () => undefined },
     gates: { wait: () => new Promise(() => undefined) },
+    cancellation: {
+      requested: () => false,
+      cause: () => ({}),
+      cleanupOver: () => undefined,
+      body: (run) => run(),
+      call: (_, run) => run({ cleanup: false }),
+      cleanUp: (run) => run(),
+      end: () => undefined,
+    },
+    pause: { isHeld: () => false, hold: () => undefined, lift: () => undefined },
+    children: { during: (_, child) => child, tell: () => Promise.resolve() },
     state: () => state,
     record: (event) => {
       state = reduceRun(state, event);
