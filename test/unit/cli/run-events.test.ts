@@ -79,3 +79,20 @@ test('what was cancelled or lost says so first, and once', () => {
     `${t(3)} test lost 1.0s`,
   ]);
 });
+
+test('a pause, its end and a cancellation are told once', () => {
+  const failure = { code: 'RUN_CANCELLED', what: 'The run was cancelled by bob.' };
+  const views = [
+    aView([]),
+    aView([], { run: aRun({ paused: { by: 'ada', at: at(5) } }) }),
+    aView([], { run: aRun({ paused: { by: 'ada', at: at(5) } }) }),
+    aView([]),
+    aView([], { run: aRun({ failure }) }),
+    aView([], { run: aRun({ failure }), at: at(61) }),
+  ];
+  expect(views.flatMap((view, index) => (index === 0 ? [] : runEvents(views[index - 1], view)))).toEqual([
+    `${t(5)} run-1 paused by ada`,
+    `${t(60)} run-1 resumed`,
+    `${t(60)} run-1 is being cancelled: The run was cancelled by bob.`,
+  ]);
+});

@@ -209,6 +209,22 @@ describe('show', () => {
     ]);
   });
 
+  test('a paused run says who paused it and how it goes on, a cancelled one what its cleanup did not do', () => {
+    const paused = { by: 'ada', at: at(5), reason: 'new data' };
+    const text = (fields: Parameters<typeof aRun>[0]) =>
+      runReport(aView([], { run: aRun(fields) }), { width: undefined, now: clock(60) })
+        .map(rowText)
+        .join('\n');
+    expect(text({ paused })).toMatch(
+      /run-1 {2}paused .*\n[^]*paused by ada since .*: new data\n.*millrace resume run-1/,
+    );
+    expect(text({ failure: { code: 'RUN_CANCELLED', what: 'So.' } })).toContain('run-1  being cancelled');
+    const cleanupFailure = { code: 'STEP_FAILED', what: 'It broke.' };
+    expect(text({ status: 'cancelled', closedAt: at(9), cleanupFailure })).toContain(
+      'its cleanup failed: STEP_FAILED: It broke.',
+    );
+  });
+
   test('a run that failed in its own code says so; one that failed in a step says it there alone', () => {
     const own = { code: 'RUN_FAILED', what: 'models is empty.' };
     const inPipeline = aView([ranStep('a', 1, 2)], {

@@ -165,6 +165,22 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
           ['b', { t: '1' }],
         ]);
       });
+
+      it('knows which runs are paused, and none that has ended is', async () => {
+        await using catalog = await open();
+        for (const id of ['a', 'b', 'c']) await catalog.insertRun(aRun({ id }));
+        const paused = { by: 'ada', at: at(1), reason: 'new data' };
+        for (const id of ['a', 'b']) await catalog.updateRun({ id, paused });
+        expect(await catalog.run('a')).toMatchObject({ status: 'running', paused });
+        expect(await catalog.pausedRuns()).toEqual(new Set(['a', 'b']));
+        await catalog.updateRun({ id: 'a', paused: null });
+        const cleanupFailure = { code: 'STEP_FAILED', what: 'It broke.' };
+        await catalog.updateRun({ id: 'b', status: 'cancelled', closedAt: at(2), cleanupFailure });
+        expect(await catalog.pausedRuns()).toEqual(new Set());
+        const ended = await catalog.run('b');
+        expect(ended).toMatchObject({ status: 'cancelled', cleanupFailure });
+        expect(ended?.paused).toBeUndefined();
+      });
     });
 
     describe('projects steps and attempts', () => {
