@@ -1,12 +1,13 @@
-import { isMillraceError } from '../../sdk/errors.js';
+import { setTimeout as pause } from 'node:timers/promises';
 import { formatBytes } from '../../sdk/bytes.js';
+import { isMillraceError } from '../../sdk/errors.js';
 import type { StoredArtifact, StoreOptions } from '../../store/artifact-store.js';
 import { removeTree } from '../remove-tree.js';
 import type { CheckpointPlace } from './checkpoint-place.js';
 import { checkpointFolder, pinnedFolder, tell } from './checkpoint-place.js';
 import type { FolderLook } from './look-at-folder.js';
 import { lookAtFolder } from './look-at-folder.js';
-import { pinFolder } from './pin-folder.js';
+import { isAsPinned, pinFolder } from './pin-folder.js';
 
 /**
  * What came of one try. `none`: nothing new to store. `moving`: the program was writing to it. `superseded`: another attempt has
@@ -14,22 +15,33 @@ import { pinFolder } from './pin-folder.js';
  */
 export type StoreOutcome = 'none' | 'moving' | 'superseded' | 'stored' | 'failed';
 
+export type StoreAsked = StoreOptions & {
+  /** Leave a folder alone that was written to a moment ago: its program may be in the midst of a file. */
+  readonly calm: boolean;
+  /** The program has ended: the timeline says which one was stored last. */
+  readonly last?: boolean;
+};
+
 /** Stores one attempt's checkpoint as it stands, as often as it is asked to. */
 export interface CheckpointStorer {
   /** Never rejects: a checkpoint that cannot be stored is told of, once for each reason, and costs the step nothing. */
-  store(options: StoreOptions & { readonly atEnd: boolean }): Promise<StoreOutcome>;
+  store(asked: StoreAsked): Promise<StoreOutcome>;
   /** Tells of a reason why it was not stored, once. */
   complain(reason: string): void;
 }
 
-/** Written to within this time before a look it counts as being written, ms: times of files are only so fine. */
-const settleMs = 100;
+const calmMs = 100;
+/** What is written within one tick of the system's clock has the same time, ms. */
+const tickMs = 20;
+/** A folder is pinned in a moment: where something was renamed just then, the next one will do. */
+const mostPins = 5;
 
 export function checkpointStorer(place: CheckpointPlace, maximum: number): CheckpointStorer {
   const { run, path, attempt, env } = place;
   const folder = checkpointFolder(place);
-  let last: { readonly look: FolderLook; readonly known: Known } | undefined;
-  let told = 0;
+  let last: { readonly fingerprint: string; readonly known: Known } | undefined;
+  let told: number | undefined;
+  let newest: { readonly sequence: number; readonly stored: StoredArtifact } | undefined;
   const complaints = new Set<string>();
 
   function complain(reason: string, error?: unknown): 'failed' {
@@ -40,28 +52,45 @@ export function checkpointStorer(place: CheckpointPlace, maximum: number): Check
     return 'failed';
   }
 
-  async function tryToStore({ signal, atEnd }: Asked): Promise<StoreOutcome> {
-    const options = signal ? { signal } : {};
-    const look = await lookAtFolder(folder, options);
-    if (!look || look.fingerprint === last?.look.fingerprint) return 'none';
-    if (look.size > maximum)
-      return complain(
-        `it has ${formatBytes(look.size)}, more than the ${formatBytes(maximum)} of \`checkpoint.maximum\``,
-      );
-    if (!atEnd && Date.now() - look.writtenAt < settleMs) return 'moving';
-    const stored = await storeSeen(place, look, { ...options, known: last?.known ?? new Map() });
-    if ((await lookAtFolder(folder, options))?.fingerprint !== look.fingerprint) return 'moving';
+  function tellNewest(which: string): void {
+    if (!newest || newest.sequence === told) return;
+    const { sequence, stored: { digest, size } } = newest; // prettier-ignore
+    told = sequence;
+    const text = `stored ${which} of ${formatBytes(size)}`;
+    tell(place, { kind: 'checkpoint-stored', text, data: { sequence, digest, size } });
+  }
+
+  async function tryToStore({ calm, last: atEnd = false, ...options }: StoreAsked): Promise<StoreOutcome> {
+    for (let pins = 1; pins <= mostPins; pins += 1) {
+      const look = await lookAtFolder(folder, options);
+      if (!look || look.fingerprint === last?.fingerprint) return 'none';
+      if (look.size > maximum) return complain(tooLarge(look.size, maximum));
+      const age = Date.now() - look.writtenAt;
+      if (calm && age < calmMs) return 'moving';
+      if (!(await isPinned(place, look, options))) continue;
+      // Only what is written to from now on would go unseen otherwise.
+      if (age < tickMs) await pause(tickMs);
+      const outcome = await storePinned(look, options);
+      if (told === undefined && !atEnd) tellNewest('a checkpoint');
+      return outcome;
+    }
+    return 'moving';
+  }
+
+  async function storePinned(look: FolderLook, options: StoreOptions): Promise<StoreOutcome> {
+    const pinned = pinnedFolder(place);
+    const unchanged = look.files.flatMap(({ path: name, identity }) => {
+      const before = last?.known.get(name);
+      return before?.identity === identity ? [[name, before] as const] : [];
+    });
+    const stored = await env.store.put(pinned, { ...options, known: new Map(unchanged) });
+    if (!(await isAsPinned(look, pinned))) return 'moving';
     const { digest, size } = stored;
-    const sequence = await env.catalog.checkpoints.add({ run, path, attempt, digest, size, at: new Date().toISOString() }); // prettier-ignore
+    const at = new Date().toISOString();
+    const sequence = await env.catalog.checkpoints.add({ run, path, attempt, digest, size, at });
     if (sequence === undefined) return 'superseded';
-    last = { look, known: await contentOf(place, { look, stored }, options) };
-    if (atEnd || told === 0)
-      tell(place, {
-        kind: 'checkpoint-stored',
-        text: `stored ${atEnd ? 'its last checkpoint' : 'a checkpoint'} of ${formatBytes(size)}`,
-        data: { sequence, digest, size },
-      });
-    told += 1;
+    newest = { sequence, stored };
+    last = { fingerprint: look.fingerprint, known: await contentOf(place, { look, stored }, options) };
     return 'stored';
   }
 
@@ -71,39 +100,36 @@ export function checkpointStorer(place: CheckpointPlace, maximum: number): Check
       try {
         return await tryToStore(asked);
       } catch (error) {
-        if (asked.signal?.aborted) return asked.atEnd ? complain('it took too long') : 'failed';
+        if (asked.signal?.aborted) return 'failed';
         if (isMoving(error)) return 'moving';
         return complain(isMillraceError(error) ? error.what : String(error), error);
+      } finally {
+        if (asked.last) tellNewest('its last checkpoint');
+        await removeTree(pinnedFolder(place));
       }
     },
   };
 }
 
-type Asked = StoreOptions & { readonly atEnd: boolean };
+const tooLarge = (size: number, maximum: number): string =>
+  `it has ${formatBytes(size)}, more than the ${formatBytes(maximum)} of \`checkpoint.maximum\``;
+
 /** Of files by path, what they hold. */
 type Known = ReadonlyMap<
   string,
-  { readonly identity: string; readonly digest: `sha256:${string}`; readonly size: number }
+  { readonly identity: string; readonly digest: StoredArtifact['digest']; readonly size: number }
 >;
 
-/** What has not changed since it was stored is not read again. */
-async function storeSeen(
-  place: CheckpointPlace,
-  look: FolderLook,
-  { known, ...options }: StoreOptions & { readonly known: Known },
-): Promise<StoredArtifact> {
-  const pinned = pinnedFolder(place);
+/** Whether all that was seen has a second name now, and nothing had changed until then: a moment of the folder as a whole. */
+async function isPinned(place: CheckpointPlace, look: FolderLook, options: StoreOptions): Promise<boolean> {
+  const [folder, target] = [checkpointFolder(place), pinnedFolder(place)];
   try {
-    // Of a worker that died meanwhile.
-    await removeTree(pinned);
-    await pinFolder(look, { folder: checkpointFolder(place), target: pinned, ...options });
-    const unchanged = look.files.flatMap(({ path, identity }) => {
-      const before = known.get(path);
-      return before?.identity === identity ? [[path, before] as const] : [];
-    });
-    return await place.env.store.put(pinned, { ...options, known: new Map(unchanged) });
-  } finally {
-    await removeTree(pinned);
+    await removeTree(target);
+    await pinFolder(look, { folder, target, ...options });
+    return (await lookAtFolder(folder, options))?.fingerprint === look.fingerprint;
+  } catch (error) {
+    if (isMoving(error)) return false;
+    throw error;
   }
 }
 

@@ -30,6 +30,21 @@ export async function pinFolder(
   });
 }
 
+/** Whether nobody has written since to what was pinned: a second name is no copy. */
+export async function isAsPinned({ files }: FolderLook, target: string): Promise<boolean> {
+  const found = await eachLimited(
+    files,
+    async ({ path: name, identity }) => {
+      const now = identityOf(await lstat(path.join(target, name), { bigint: true }));
+      return now === identity || inodeOf(now) !== inodeOf(identity);
+    },
+    { limit: atOnce },
+  );
+  return found.every(Boolean);
+}
+
+const inodeOf = (identity: string): string => identity.split(':', 2).join(':');
+
 async function pinFile(
   { source, identity }: SeenFile,
   { root, target }: { readonly root: string; readonly target: string },

@@ -10,9 +10,11 @@ export type StoringOptions = {
   readonly atEnd: () => 'failed' | 'stopped' | 'left';
 };
 
-/** A program that writes all the time is looked at again after this time, ms, so often; then the next interval's turn comes. */
+/** A folder that is written to is looked at again after this time, ms, so often; then the next interval's turn comes. */
 const movingMs = 1_000;
 const mostTries = 5;
+/** So often it is waited for that the program is not in the midst of a file. */
+const calmTries = 3;
 /** Storing takes this part of the time at most. */
 const share = 0.1;
 /** How long the last one may take, ms. What is stopped is waited for: by the person who cancelled, or by a worker that ends. */
@@ -36,7 +38,7 @@ export async function storingCheckpoints<T>(
 
   async function look(): Promise<void> {
     for (let tries = 1; ; tries += 1) {
-      const outcome = await storer.store({ signal: cut.signal, atEnd: false });
+      const outcome = await storer.store({ signal: cut.signal, calm: tries <= calmTries });
       if (outcome !== 'moving' || ended.signal.aborted) return;
       if (tries === mostTries) return storer.complain(neverStill);
       await waited(movingMs, ended.signal);
@@ -57,10 +59,9 @@ export async function storingCheckpoints<T>(
     try {
       ended.abort();
       await looking;
-      const asked = { signal: cut.signal, atEnd: true };
-      // What the program left running may be at its end now.
-      if ((await storer.store(asked)) === 'moving' && (await storer.store(asked)) === 'moving')
-        storer.complain(neverStill);
+      const outcome = await storer.store({ signal: cut.signal, calm: false, last: true });
+      if (cut.signal.aborted) storer.complain('it took too long');
+      else if (outcome === 'moving') storer.complain(neverStill);
     } finally {
       clearTimeout(timer);
     }

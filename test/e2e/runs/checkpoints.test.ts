@@ -51,7 +51,7 @@ export const late = pipeline({ name: 'late', input: z.object({ first: z.string()
 };
 
 /** Hosts with a state directory each, a shared store and catalog. */
-async function openFleet(shared: Readonly<Record<string, string>>) {
+async function openFleet(shared: Readonly<Record<string, string>>, adoptWithin = '1s') {
   const project = await temporaryFolder();
   await writeProject(project, files);
   const temporal = await startTemporal();
@@ -59,7 +59,7 @@ async function openFleet(shared: Readonly<Record<string, string>>) {
     TEMPORAL_ADDRESS: temporal.address,
     MILLRACE_QUEUE: path.basename(project),
     MILLRACE_EXECUTOR: 'docker',
-    MILLRACE_ADOPT_WITHIN: '1s',
+    MILLRACE_ADOPT_WITHIN: adoptWithin,
     ...shared,
     MILLRACE_STATE_DIR: path.join(project, '.state', host),
   });
@@ -78,8 +78,12 @@ async function openFleet(shared: Readonly<Record<string, string>>) {
       return worker;
     },
     stored: async (run: string, step: string) => (await catalog.checkpoints.list(run, step))[0],
+    /** Whether the next attempt, which ends soon, stores one too is a matter of time. */
     timeline: async (run: string) =>
-      (await catalog.timeline(run)).filter(({ kind }) => kind.startsWith('checkpoint')),
+      (await catalog.timeline(run)).filter(
+        ({ attempt, kind }) =>
+          (attempt === 1 && kind === 'checkpoint-stored') || kind === 'checkpoint-restored',
+      ),
   };
 }
 
@@ -122,11 +126,23 @@ for (const { where, needs, shared } of fleets) {
 }
 
 describeWith({ temporal: true, docker: true }, 'a checkpoint at the end of an attempt', () => {
-  test('is what a container that was killed had written last', async () => {
-    const { client, startHost, timeline, stored } = await openFleet(await onFiles());
-    await startHost('a');
+  test('is what a container that was killed had written last, stored also while another worker of its host has it', async () => {
+    const { client, startHost, timeline, stored } = await openFleet(await onFiles(), '60s');
+    const first = await startHost('a');
     const run = await client.start('steady', { first: 'runs' });
-    await waitFor(async () => stored(run.id, 'often'), { what: 'a checkpoint', timeoutMs: 60_000 });
+    const begun = async () => {
+      const newest = await stored(run.id, 'often');
+      return newest && newest.sequence > 1 && newest;
+    };
+    const { sequence } = await waitFor(begun, { what: 'two checkpoints', timeoutMs: 60_000 });
+    first.kill('SIGKILL');
+    await first.ended;
+    await startHost('a');
+    const further = async () => {
+      const newest = await stored(run.id, 'often');
+      return newest?.attempt === 1 && newest.sequence > sequence + 1;
+    };
+    await waitFor(further, { what: 'the container to be taken up', timeoutMs: 120_000 });
     const filter = ['--filter', `label=millrace.run=${run.id}`];
     const [id = ''] = execFileSync('docker', ['ps', '-q', ...filter], { encoding: 'utf8' }).split('\n');
     execFileSync('docker', ['kill', id]);
@@ -134,6 +150,7 @@ describeWith({ temporal: true, docker: true }, 'a checkpoint at the end of an at
     expect(attempt).toBe(2);
     expect(began).toBeGreaterThan(1);
     expect((await timeline(run.id)).map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
+      expect.stringContaining('checkpoint-stored: stored a checkpoint'),
       expect.stringContaining('checkpoint-stored: stored a checkpoint'),
       expect.stringContaining('checkpoint-stored: stored its last checkpoint'),
       'checkpoint-restored: goes on from what attempt 1 left on this host',

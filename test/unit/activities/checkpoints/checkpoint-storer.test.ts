@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { CheckpointPlace } from '../../../../activities/checkpoints/checkpoint-place.js';
@@ -6,14 +6,17 @@ import { checkpointStorer } from '../../../../activities/checkpoints/checkpoint-
 import { lookAtFolder } from '../../../../activities/checkpoints/look-at-folder.js';
 import { pinFolder } from '../../../../activities/checkpoints/pin-folder.js';
 import type { ArtifactStore, PutOptions } from '../../../../store/artifact-store.js';
+import { startProgram } from '../../../support/run-program.js';
 import { temporaryFolder } from '../../../support/temporary-folder.js';
+import { waitFor } from '../../../support/wait-for.js';
 import { anAttempt } from '../../store/records.js';
 import { openHost, openShared, write } from './checkpoint-host.js';
 
-const now = { atEnd: false };
+const now = { calm: true };
+const atEnd = { calm: false, last: true };
 
 /** A storer of a new step, and what it has stored so far, newest first. */
-async function storing({ maximum = 1_000, put }: { maximum?: number; put?: (put: ArtifactStore['put']) => ArtifactStore['put'] } = {}) {
+async function storing({ maximum = 100_000, put }: { maximum?: number; put?: (put: ArtifactStore['put']) => ArtifactStore['put'] } = {}) {
   const shared = await openShared();
   const { store, catalog } = shared;
   const host = await openHost({ catalog, store: put ? { ...store, put: put(store.put) } : store });
@@ -40,10 +43,13 @@ test('a checkpoint is stored with its folders, without what is being written, an
   expect(await storer.store(now)).toBe('none');
   await write(place, { epoch: '2' });
   expect(await storer.store(now)).toBe('stored');
-  expect(await storer.store({ atEnd: true })).toBe('none');
+  expect(await storer.store(atEnd)).toBe('none');
   expect((await stored()).map(({ epoch }) => epoch)).toEqual(['2', '1']);
   expect(await readdir(path.dirname(place.folder))).toEqual(['1']);
-  expect(await timeline()).toEqual(['1 checkpoint-stored: stored a checkpoint of 3 B']);
+  expect(await timeline()).toEqual([
+    '1 checkpoint-stored: stored a checkpoint of 3 B',
+    '1 checkpoint-stored: stored its last checkpoint of 3 B',
+  ]);
 });
 
 test('a file that stays as it was is not read again, unless the store has lost it', async () => {
@@ -73,7 +79,7 @@ test('a file that stays as it was is not read again, unless the store has lost i
   ]);
 });
 
-test('what is written to while it is read is not stored, and neither is what was written a moment ago', async () => {
+test('what is written to in its place while it is read is not stored, and neither is what was written a moment ago', async () => {
   let meanwhile = () => Promise.resolve();
   const { place, storer, stored } = await storing({
     put: (put) => async (from, options) => {
@@ -82,20 +88,67 @@ test('what is written to while it is read is not stored, and neither is what was
     },
   });
   await write(place, { epoch: '1', model: 'one' });
-  for (const files of [{ model: 'two' }, { added: 'x' }]) {
-    meanwhile = () => write(place, files);
-    expect(await storer.store(now)).toBe('moving');
-  }
+  meanwhile = () => write(place, { model: 'two' });
+  expect(await storer.store(now)).toBe('moving');
   meanwhile = () => Promise.resolve();
   await writeFile(path.join(place.folder, 'checkpoint/epoch'), '2');
   expect(await storer.store(now)).toBe('moving');
   expect(await stored()).toEqual([]);
-  expect(await storer.store({ atEnd: true })).toBe('stored');
-  expect(await stored()).toEqual([{ epoch: '2', model: 'two', added: 'x' }]);
+  expect(await storer.store(atEnd)).toBe('stored');
+  expect(await stored()).toEqual([{ epoch: '2', model: 'two' }]);
+});
+
+test('what is renamed, added or removed while it is read changes nothing of what is stored', async () => {
+  const { place, storer, stored } = await storing({
+    put: (put) => async (from, options) => {
+      const at = (name: string) => path.join(place.folder, 'checkpoint', name);
+      await write(place, { 'epoch.tmp': '2', added: 'x' });
+      await rename(at('epoch.tmp'), at('epoch'));
+      await rm(at('model'));
+      return put(from, options);
+    },
+  });
+  await write(place, { epoch: '1', model: 'one' });
+  expect(await storer.store(now)).toBe('stored');
+  expect(await stored()).toEqual([{ epoch: '1', model: 'one' }]);
+});
+
+test('of a program that saves hundreds of times a second what is stored is always one of its checkpoints', async () => {
+  const { place, storer, stored } = await storing();
+  const program = `
+    import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+    const place = process.argv[1];
+    for (let epoch = 1; ; epoch++) {
+      const draft = mkdtempSync(place + '/.draft-');
+      for (const name of ['model', 'optimizer', 'epoch']) writeFileSync(draft + '/' + name, String(epoch).repeat(1_000));
+      const older = readdirSync(place).filter((name) => /^\\d+$/.test(name));
+      renameSync(draft, place + '/' + epoch);
+      for (const name of older) rmSync(place + '/' + name, { recursive: true });
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }`;
+  const folder = path.join(place.folder, 'checkpoint');
+  await mkdir(folder);
+  await using running = startProgram(process.execPath, ['--input-type=module', '-e', program, folder]);
+  await waitFor(async () => (await readdir(folder)).length > 0, { what: 'the program' });
+  const seen = new Set<string>();
+  await waitFor(
+    async () => {
+      if ((await storer.store(atEnd)) !== 'stored') return false;
+      const [newest = {}] = await stored();
+      // Of those being removed just then parts may be there: the one with the highest number is whole.
+      const last = String(Math.max(...Object.keys(newest).map((name) => Number.parseInt(name, 10))));
+      const texts = ['model', 'optimizer', 'epoch'].map((name) => newest[`${last}/${name}`]);
+      expect(texts).toEqual(Array.from({ length: 3 }, () => last.repeat(1_000)));
+      seen.add(last);
+      return seen.size >= 5;
+    },
+    { what: 'five checkpoints', intervalMs: 5 },
+  );
+  expect(running.stderr()).toBe('');
 });
 
 test.each<[string, (place: CheckpointPlace) => Promise<void>, RegExp]>([
-  ['is too large', (place) => write(place, { model: 'x'.repeat(1_001) }), /it has 1002 B, more than the 1000 B of `checkpoint.maximum`/],
+  ['is too large', (place) => write(place, { model: 'x'.repeat(100_001) }), /it has 97.7 KiB, more than the 97.7 KiB of `checkpoint.maximum`/],
   ['has a link that leads outside', (place) => symlink('/etc/passwd', path.join(place.folder, 'checkpoint/model')), /`model` cannot be stored: it is a link that leads outside/],
 ])('a checkpoint that %s is not stored, which is said once', async (_, spoil, words) => {
   const { place, storer, stored, timeline } = await storing();
@@ -103,7 +156,7 @@ test.each<[string, (place: CheckpointPlace) => Promise<void>, RegExp]>([
   await spoil(place);
   expect(await storer.store(now)).toBe('failed');
   await write(place, { epoch: '2' });
-  expect(await storer.store({ atEnd: true })).toBe('failed');
+  expect(await storer.store(atEnd)).toBe('failed');
   expect(await stored()).toEqual([]);
   expect(await timeline()).toEqual([expect.stringMatching(words)]);
 }); // prettier-ignore
@@ -132,7 +185,7 @@ test('an attempt that has lost its step stores nothing more', async () => {
   expect(await storer.store(now)).toBe('stored');
   await catalog.project({ attempts: [anAttempt({ attempt: 2 })] });
   await write(place, { epoch: '2' });
-  expect(await storer.store({ atEnd: true })).toBe('superseded');
+  expect(await storer.store(atEnd)).toBe('superseded');
   expect(await stored()).toEqual([{ epoch: '1' }]);
 });
 
@@ -141,7 +194,7 @@ test('a checkpoint folder that the program made a link is none', async () => {
   const elsewhere = await temporaryFolder();
   await writeFile(path.join(elsewhere, 'file'), 'x');
   await symlink(elsewhere, path.join(place.folder, 'checkpoint'));
-  expect(await storer.store({ atEnd: true })).toBe('none');
+  expect(await storer.store(atEnd)).toBe('none');
 });
 
 describe('pinning', () => {
