@@ -214,7 +214,7 @@ const identityOf = ({
 const eventsPosition = (log: string): string => `${log}.events`;
 
 async function prepare(
-  { task, attempt, input, signal, env }: Attempt,
+  { task, attempt, delivery, input, signal, env }: Attempt,
   {
     folder,
     log,
@@ -230,7 +230,9 @@ async function prepare(
   const { spec, run, path: step } = task;
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
   if (!begun) {
-    await rm(folder, { recursive: true, force: true });
+    // A worker that died meanwhile may have carried the checkpoint over already: nobody else has it.
+    if (delivery > 1) await keepCheckpoint(folder);
+    else await rm(folder, { recursive: true, force: true });
     await rm(eventsPosition(log), { force: true });
     await mkdir(folder, { recursive: true });
     if (attempt > 1) {

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { formatBytes } from '../../sdk/bytes.js';
 import { isMillraceError } from '../../sdk/errors.js';
 import type { CheckpointRecord } from '../../store/checkpoints.js';
@@ -13,6 +14,13 @@ import { checkpointFolder, tell } from './checkpoint-place.js';
 export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
   const { run, path: step, attempt, folder, env } = place;
   if (attempt === 1) return;
+  if (await hasOwn(place)) {
+    tell(place, {
+      kind: 'checkpoint-restored',
+      text: 'goes on from what was taken over for this attempt before',
+    });
+    return;
+  }
   const local = await localCheckpoint(folder);
   const stored = (await env.catalog.checkpoints.list(run, step)).filter((each) => each.attempt < attempt);
   for (const checkpoint of stored) {
@@ -31,6 +39,13 @@ export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
     data: { attempt: local.attempt },
   });
 }
+
+/** Of an earlier delivery, that did not come to its program's start. */
+const hasOwn = (place: CheckpointPlace): Promise<boolean> =>
+  readdir(checkpointFolder(place)).then(
+    (names) => names.length > 0,
+    () => false,
+  );
 
 async function isPlaced(place: CheckpointPlace, checkpoint: CheckpointRecord): Promise<boolean> {
   const { attempt, sequence, digest, size, at } = checkpoint;

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asyncLocalStorage } from '@temporalio/activity';
@@ -17,6 +17,7 @@ import type { StepTask } from '../../../sdk/protocol/messages.js';
 import { step, STEP } from '../../../sdk/step.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { openCatalog } from '../../../store/open-catalog.js';
+import { fakeEngine as fakeDocker } from '../../support/fake-engine.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
 import { storedSpec } from '../../support/stored-spec.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -216,4 +217,31 @@ test('what waits for a worker that has the attempt still is cancelled at once', 
   await expect(second).rejects.toMatchObject({ name: 'CancelledFailure' });
   engine.state.end.abort();
   await first;
+});
+
+test('a checkpoint that was carried over for an attempt whose worker then died is there for its next delivery', async () => {
+  const { env, engine, deliver, catalog } = await host();
+  const { socketPath } = await fakeDocker({ 'GET /containers/json': { status: 200, json: [] } });
+  const asked = process.env['DOCKER_HOST'];
+  process.env['DOCKER_HOST'] = `unix://${socketPath}`;
+  releaseAtEnd(() => {
+    if (asked === undefined) delete process.env['DOCKER_HOST'];
+    else process.env['DOCKER_HOST'] = asked;
+  });
+  await catalog.project({ attempts: [anAttempt({ attempt: 1, status: 'lost' })] });
+  const folder = env.paths.attempt('run-1', 'train', 2);
+  for (const [file, text] of Object.entries({ 'checkpoint/model': 'hours', 'in/data': 'half of it' })) {
+    await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
+    await writeFile(path.join(folder, file), text);
+  }
+  const first = deliver({ attempt: 2, delivery: 2 });
+  await waitFor(() => engine.state.starts === 1, { what: 'the program to start' });
+  const seen = ['checkpoint/model', 'in/data'].map((file) =>
+    readFile(path.join(folder, file), 'utf8').catch(() => 'nothing'),
+  );
+  expect(await Promise.all(seen).finally(() => engine.state.end.abort())).toEqual(['hours', 'nothing']);
+  await first;
+  expect(await catalog.timeline('run-1')).toContainEqual(
+    expect.objectContaining({ attempt: 2, kind: 'checkpoint-restored' }),
+  );
 });
