@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js';
 import type { DebugTools } from '../debug/debug-tools.js';
 import { findRecordedRun } from './find-run.js';
 
@@ -14,7 +15,17 @@ export async function withDebugTools<T>(
     await using catalog = await openCatalog(config.catalog);
     id = await findRecordedRun(run, catalog);
   }
+  return withTools(config, (tools) => use(tools, id));
+}
+
+/** The same for what is about all runs. */
+export async function withProjectTools<T>(use: (tools: DebugTools) => Promise<T>): Promise<T> {
+  const { loadConfig } = await import('../config/load-config.js');
+  return withTools(await loadConfig(), use);
+}
+
+async function withTools<T>(config: Config, use: (tools: DebugTools) => Promise<T>): Promise<T> {
   const { createDebugTools } = await import('../debug/create-debug-tools.js');
   await using tools = await createDebugTools({ config });
-  return await use(tools, id);
+  return await use(tools);
 }

@@ -5,6 +5,7 @@ import { artifactsCommand } from './commands/artifacts.js';
 import { cancelCommand } from './commands/cancel.js';
 import { approveCommand, rejectCommand } from './commands/decide.js';
 import { demoCommand } from './commands/demo.js';
+import { checkCommand } from './commands/check.js';
 import { debugCommand } from './commands/debug.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -59,7 +60,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), pauseCommand(), resumeCommand(), repairCommand(), recoverCommand(),
-    debugCommand(), replayCommand(),
+    debugCommand(), replayCommand(), checkCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

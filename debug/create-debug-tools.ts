@@ -25,6 +25,10 @@ export async function createDebugTools(options: DebugToolsOptions = {}): Promise
       const { replayRun } = await import('./replay/replay-run.js');
       return replayRun(env, run, more);
     },
+    async check(more) {
+      const { checkRuns } = await import('./replay/check-runs.js');
+      return checkRuns(env, more);
+    },
     [Symbol.asyncDispose]: () => env[Symbol.asyncDispose](),
   };
 }

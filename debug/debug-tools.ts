@@ -1,4 +1,5 @@
 import type { Terminal } from '../activities/executors/terminal.js';
+import type { CheckOptions, CheckReport } from './replay/check-runs.js';
 import type { ReplayOptions, ReplayReport } from './replay/replay-run.js';
 import type { ProgramLine } from './follow-lines.js';
 import type { StepChoice } from './recorded-step.js';
@@ -52,4 +53,9 @@ export interface DebugTools extends AsyncDisposable {
    * @throws UnknownRun, TemporalUnavailable, BuildFailed
    */
   replay(run: string, options?: ReplayOptions): Promise<ReplayReport>;
+  /**
+   * Replays all open runs of the queue on the project as it is now, before it is deployed. Needs the service.
+   * @throws TemporalUnavailable, BuildFailed
+   */
+  check(options?: CheckOptions): Promise<CheckReport>;
 }

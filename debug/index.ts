@@ -4,6 +4,7 @@ export type { CommandEnd, DebugTools, ShellEnd, TriedStep, TryOptions } from './
 export type { Terminal } from '../activities/executors/terminal.js';
 export type { ProgramLine } from './follow-lines.js';
 export type { ProgramOutput, ProgramResult } from './run-program.js';
+export type { CheckedRun, CheckOptions, CheckReport, RunVerdict } from './replay/check-runs.js';
 export type { Divergence } from './replay/divergence.js';
 export type { DescribedEvent } from './replay/history-event.js';
 export type { ReplayOptions, ReplayReport, RunReplay } from './replay/replay-run.js';

@@ -4,26 +4,33 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { removeTree } from '../../activities/remove-tree.js';
 import type { Config } from '../../config/config.js';
+import type { ArtifactStore } from '../../store/artifact-store.js';
 import type { BuildRecord } from '../../store/catalog.js';
 import { openArtifactStore } from '../../store/open-artifact-store.js';
 import { openCatalog } from '../../store/open-catalog.js';
 import { buildProject } from '../../workers/build/build-project.js';
 
-export type AsideBuild = {
+/** A build that nobody else sees; gone with dispose. */
+export type AsideBuild = AsyncDisposable & {
   readonly record: BuildRecord;
   /** What workers would replay. */
   readonly workflowCode: string;
+  /** Holds its content. */
+  readonly store: ArtifactStore;
 };
 
 /** Builds the project as a worker would, into stores that are thrown away: nothing is published. @throws as buildProject */
 export async function buildAside({ projectDir, queue, cache }: Config): Promise<AsideBuild> {
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-aside-'));
+  const dispose = () => removeTree(folder);
   try {
     const store = await openArtifactStore(`file:${path.join(folder, 'artifacts')}`);
     await using catalog = await openCatalog(`sqlite:${path.join(folder, 'catalog.db')}`);
     const { record } = await buildProject({ projectDir, queue, store, catalog, cache });
-    return { record, workflowCode: await text(await store.read(record.workflowBundle)) };
-  } finally {
-    await removeTree(folder);
+    const workflowCode = await text(await store.read(record.workflowBundle));
+    return { record, workflowCode, store, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
   }
 }

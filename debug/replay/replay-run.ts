@@ -35,7 +35,7 @@ export async function replayRun(
 ): Promise<ReplayReport> {
   const runs = await treeOf(run, env.catalog);
   const { client } = await env.temporal();
-  const build = await buildAside(env.config);
+  await using build = await buildAside(env.config);
   const replays = replayRuns(runs, { build, client, store: env.store });
   // After the build, which would only be in the way of who steps through the replay.
   if (inspect) waitForDebugger(inspect, onInspect);
@@ -51,7 +51,10 @@ export async function* replayRuns(
     build: { record, workflowCode },
     client,
     store,
-  }: Pick<DebugEnvironment, 'store'> & { readonly build: AsideBuild; readonly client: Client },
+  }: Pick<DebugEnvironment, 'store'> & {
+    readonly build: Pick<AsideBuild, 'record' | 'workflowCode'>;
+    readonly client: Client;
+  },
 ): AsyncIterable<RunReplay> {
   const names = new Set(record.pipelines.map(({ name }) => name));
   const known = runs.filter(({ pipeline }) => names.has(pipeline));

@@ -22,10 +22,10 @@ async function replayChanged(from: string, to: string): Promise<readonly History
   const code = await readFile(file, 'utf8');
   expect(code).toContain(from);
   await writeFile(file, code.replace(from, to));
-  const { workflowCode } = await buildAside(await loadConfig({ cwd: projectDir, env: {} }));
+  await using build = await buildAside(await loadConfig({ cwd: projectDir, env: {} }));
   const store = await openArtifactStore(`file:${folder}/artifacts`);
   const replays = [];
-  for await (const replay of replayHistories(recorded(), { workflowCode, store })) replays.push(replay);
+  for await (const replay of replayHistories(recorded(), { ...build, store })) replays.push(replay);
   return replays;
 }
 
