@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { removeTree } from './remove-tree.js';
 import { contract } from '../sdk/step-contract.js';
@@ -9,27 +9,51 @@ import { contract } from '../sdk/step-contract.js';
  */
 export async function keepCheckpoint(folder: string): Promise<void> {
   const kept = await readdir(path.join(folder, contract.checkpoint)).catch(() => []);
-  if (kept.length === 0) return removeTree(folder);
+  if (kept.length === 0) {
+    await rm(workFile(folder), { force: true });
+    return removeTree(folder);
+  }
   for (const name of await readdir(folder)) {
     if (name !== contract.checkpoint) await removeTree(path.join(folder, name));
   }
 }
 
 /** What an attempt left on this host. */
-export type LocalCheckpoint = { readonly attempt: number; readonly folder: string };
+export type LocalCheckpoint = {
+  readonly attempt: number;
+  readonly folder: string;
+  /** Digest of what the step worked on and with, where it is known. */
+  readonly work?: string;
+};
+
+/** Beside the attempt's folder, where its program cannot reach it. */
+const workFile = (folder: string): string => `${folder}.work`;
+
+/** Notes of what work the attempt's checkpoint is, before there is one. */
+export async function noteWork(folder: string, work: string): Promise<void> {
+  await writeFile(workFile(folder), work);
+}
 
 /** The checkpoint of the newest attempt before this one that left any, also of one whose worker died. */
-export async function localCheckpoint(folder: string): Promise<LocalCheckpoint | undefined> {
+export const localCheckpoint = async (folder: string): Promise<LocalCheckpoint | undefined> =>
+  (await localCheckpoints(folder))[0];
+
+/** What attempts before this one left, of the newest first. */
+export async function localCheckpoints(folder: string): Promise<readonly LocalCheckpoint[]> {
   const step = path.dirname(folder);
   const attempts = (await readdir(step).catch(() => []))
     .map(Number)
     .filter((attempt) => attempt < Number(path.basename(folder)));
+  const found: LocalCheckpoint[] = [];
   for (const attempt of attempts.sort((a, b) => b - a)) {
-    const left = path.join(step, String(attempt), contract.checkpoint);
+    const of = path.join(step, String(attempt));
+    const left = path.join(of, contract.checkpoint);
     const files = await readdir(left).catch(() => []);
-    if (files.length > 0) return { attempt, folder: left };
+    if (files.length === 0) continue;
+    const work = await readFile(workFile(of), 'utf8').catch(() => '');
+    found.push({ attempt, folder: left, ...(work !== '' && { work }) });
   }
-  return undefined;
+  return found;
 }
 
 /** Moves it into another attempt's folder. */

@@ -21,7 +21,7 @@ import { acquireRoom } from './acquire-room.js';
 import type { Attempt } from './attempt.js';
 import type { DiskState } from './full-disk.js';
 import { refuseFullDisk, watchDisk } from './full-disk.js';
-import { keepCheckpoint } from './carry-checkpoint.js';
+import { keepCheckpoint, noteWork } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { handedOver, wasLeft } from './handed-over.js';
 import { storingLog } from './logs/storing-log.js';
@@ -32,6 +32,7 @@ import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
+import { workKey } from './work-key.js';
 import { checkedOutput, digestsOf, readValues, storeArtifacts } from './step-outputs.js';
 
 type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
@@ -235,11 +236,13 @@ async function prepare(
     else await rm(folder, { recursive: true, force: true });
     await rm(eventsPosition(log), { force: true });
     await mkdir(folder, { recursive: true });
+    const work = workKey(task);
+    await noteWork(folder, work);
     if (attempt > 1) {
       await loseEarlierAttempts({ run, step, attempt }, env);
       await endEarlier({ task, attempt, env }, off);
     }
-    await restoreCheckpoint({ run, path: step, attempt, folder, env });
+    await restoreCheckpoint({ run, path: step, attempt, work, folder, env });
     const mode = task.executor === 'docker' ? 'link' : 'copy';
     await layOutFolder({ folder, input, mode, store: env.store, signal });
   }

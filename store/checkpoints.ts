@@ -12,6 +12,8 @@ export type CheckpointRecord = {
   /** Bytes. */
   readonly size: number;
   readonly at: Time;
+  /** Digest of what the step worked on and with; of builds of before it was kept there is none. */
+  readonly work?: Digest;
 };
 
 /** Checkpoints of steps that have not completed. */

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { Digest } from '../../sdk/artifact.js';
 import { contract } from '../../sdk/step-contract.js';
 import type { TimelineEntry } from '../../store/timeline.js';
 import type { StepEnvironment } from '../step-environment.js';
@@ -8,6 +9,8 @@ export type CheckpointPlace = {
   readonly run: string;
   readonly path: string;
   readonly attempt: number;
+  /** Digest of what the step works on and with. */
+  readonly work: Digest;
   /** The attempt's folder. */
   readonly folder: string;
   readonly env: Pick<StepEnvironment, 'store' | 'catalog' | 'projector' | 'logger'>;

@@ -37,7 +37,7 @@ const tickMs = 20;
 const mostPins = 5;
 
 export function checkpointStorer(place: CheckpointPlace, maximum: number): CheckpointStorer {
-  const { run, path, attempt, env } = place;
+  const { run, path, attempt, work, env } = place;
   const folder = checkpointFolder(place);
   let last: { readonly fingerprint: string; readonly known: Known } | undefined;
   let told: number | undefined;
@@ -87,7 +87,7 @@ export function checkpointStorer(place: CheckpointPlace, maximum: number): Check
     if (!(await isAsPinned(look, pinned))) return 'moving';
     const { digest, size } = stored;
     const at = new Date().toISOString();
-    const sequence = await env.catalog.checkpoints.add({ run, path, attempt, digest, size, at });
+    const sequence = await env.catalog.checkpoints.add({ run, path, attempt, work, digest, size, at });
     if (sequence === undefined) return 'superseded';
     newest = { sequence, stored };
     last = { fingerprint: look.fingerprint, known: await contentOf(place, { look, stored }, options) };

@@ -2,17 +2,18 @@ import { readdir } from 'node:fs/promises';
 import { formatBytes } from '../../sdk/bytes.js';
 import { isMillraceError } from '../../sdk/errors.js';
 import type { CheckpointRecord } from '../../store/checkpoints.js';
-import { localCheckpoint, takeCheckpoint } from '../carry-checkpoint.js';
+import { localCheckpoints, takeCheckpoint } from '../carry-checkpoint.js';
 import type { CheckpointPlace } from './checkpoint-place.js';
 import { checkpointFolder, tell } from './checkpoint-place.js';
 
 /**
  * Puts the newest checkpoint of earlier attempts into the attempt's folder, before its program starts: what lies on this host,
  * unless a later attempt stored one elsewhere. Of a stored one that is missing or broken the one before is taken; where none is
- * whole the program begins anew.
+ * whole, or where the step was repaired to work on or with something else, the program begins anew.
  */
 export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
-  const { run, path: step, attempt, folder, env } = place;
+  const { run, path: step, attempt, work, folder, env } = place;
+  const isSame = isOf(work);
   if (attempt === 1) return;
   if (await hasOwn(place)) {
     tell(place, {
@@ -21,8 +22,11 @@ export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
     });
     return;
   }
-  const local = await localCheckpoint(folder);
-  const stored = (await env.catalog.checkpoints.list(run, step)).filter((each) => each.attempt < attempt);
+  const here = await localCheckpoints(folder);
+  const listed = (await env.catalog.checkpoints.list(run, step)).filter((each) => each.attempt < attempt);
+  const local = here.find(isSame);
+  const stored = listed.filter(isSame);
+  tellOfOthers(place, [...here, ...listed]);
   for (const checkpoint of stored) {
     if (local && local.attempt >= checkpoint.attempt) break;
     if (await isPlaced(place, checkpoint)) return;
@@ -37,6 +41,26 @@ export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
     kind: 'checkpoint-restored',
     text: `goes on from what attempt ${local.attempt} left on this host`,
     data: { attempt: local.attempt },
+  });
+}
+
+type Found = { readonly attempt: number; readonly work?: string };
+
+/** Of builds of before it was kept nobody knows: then it counts. */
+const isOf =
+  (work: string) =>
+  (each: Found): boolean =>
+    each.work === undefined || each.work === work;
+
+/** The newest is not gone on from in silence. */
+function tellOfOthers(place: CheckpointPlace, found: readonly Found[]): void {
+  const newest = Math.max(...found.map((each) => each.attempt));
+  const ofNewest = found.filter((each) => each.attempt === newest);
+  if (ofNewest.length === 0 || ofNewest.some(isOf(place.work))) return;
+  tell(place, {
+    kind: 'checkpoint-left-aside',
+    text: `the checkpoint of attempt ${newest} is of another input, source or image: it is left aside`,
+    data: { attempt: newest },
   });
 }
 

@@ -1,6 +1,7 @@
 import { defaultCheckpoint } from '../../sdk/checkpoint-spec.js';
 import type { Attempt } from '../attempt.js';
 import { runInExecutor } from '../run-in-executor.js';
+import { workKey } from '../work-key.js';
 import { storingCheckpoints } from './storing-checkpoints.js';
 
 /** Runs the attempt's program, its checkpoint stored meanwhile, also of one that is taken up from an earlier worker. */
@@ -12,5 +13,6 @@ export function runWithCheckpoints(attempt: Attempt): Promise<Readonly<Record<st
   if (spec === false) return work();
   const folder = env.paths.attempt(run, path, attempt.attempt);
   const atEnd = () => (leave.aborted ? 'left' : signal.aborted ? 'stopped' : 'failed');
-  return storingCheckpoints({ run, path, attempt: attempt.attempt, folder, env }, { spec, atEnd }, work);
+  const place = { run, path, attempt: attempt.attempt, work: workKey(task), folder, env };
+  return storingCheckpoints(place, { spec, atEnd }, work);
 }

@@ -17,15 +17,18 @@ async function add(
   trx: CatalogDb,
   checkpoint: Omit<CheckpointRecord, 'sequence'>,
 ): Promise<number | undefined> {
-  const { run, path, attempt, digest, size, at } = checkpoint;
+  const { run, path, attempt, digest, size, at, work } = checkpoint;
   if (await isSuperseded(trx, checkpoint)) return undefined;
   const known = await list(trx, run, path);
   const [newest] = known;
-  if (newest?.digest === digest) return newest.sequence;
+  if (newest?.digest === digest && newest.work === work) return newest.sequence;
   // Of this attempt: a later call of the step counts its attempts anew.
   const last = known.find((each) => each.attempt === attempt)?.sequence ?? 0;
   const sequence = last + 1;
-  await trx.insertInto('checkpoints').values({ run, path, attempt, sequence, digest, size, at }).execute();
+  await trx
+    .insertInto('checkpoints')
+    .values({ run, path, attempt, sequence, digest, size, at, work: work ?? null })
+    .execute();
   for (const old of (await list(trx, run, path)).slice(kept)) {
     await trx
       .deleteFrom('checkpoints')
@@ -53,8 +56,8 @@ async function isSuperseded(
   return attempts.some((each) => each.status === (each.attempt === attempt ? 'lost' : 'running'));
 }
 
-const list = (db: CatalogDb, run: string, path: string): Promise<readonly CheckpointRecord[]> =>
-  db
+async function list(db: CatalogDb, run: string, path: string): Promise<readonly CheckpointRecord[]> {
+  const rows = await db
     .selectFrom('checkpoints')
     .selectAll()
     .where('run', '=', run)
@@ -62,6 +65,8 @@ const list = (db: CatalogDb, run: string, path: string): Promise<readonly Checkp
     .orderBy('attempt', 'desc')
     .orderBy('sequence', 'desc')
     .execute();
+  return rows.map(({ work, ...row }) => ({ ...row, ...(work !== null && { work }) }));
+}
 
 /** Nobody goes on from a checkpoint of a step that has its result, inside a transaction. */
 export async function dropCheckpoints(trx: CatalogDb, steps: readonly StepRecord[]): Promise<void> {

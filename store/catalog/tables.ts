@@ -186,6 +186,7 @@ export type CatalogTables = {
     digest: Digest;
     size: number;
     at: Time;
+    work: Digest | null;
   };
   readonly log_chunks: {
     run: string;

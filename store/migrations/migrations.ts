@@ -10,6 +10,7 @@ import { logChunks } from './0008-log-chunks.js';
 import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
 import { runPauses } from './0011-run-pauses.js';
+import { checkpointWork } from './0013-checkpoint-work.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -29,4 +30,5 @@ export const migrations: Migrations = {
   '0009-checkpoints': checkpoints,
   '0010-recovery': recovery,
   '0011-run-pauses': runPauses,
+  '0013-checkpoint-work': checkpointWork,
 };

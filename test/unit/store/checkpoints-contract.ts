@@ -46,6 +46,14 @@ export function checkpointsContract(name: string, open: () => Promise<Catalog>):
       expect(await checkpoints.add(stored('a'))).toBe(3);
     });
 
+    it('tell of what work they are, and are noted again where that is another', async () => {
+      const { checkpoints } = catalog;
+      await checkpoints.add({ ...stored('a'), work: digest('1') });
+      expect(await checkpoints.add({ ...stored('a', 2), work: digest('2') })).toBe(1);
+      const works = (await checkpoints.list('run-1', 'train')).map(({ attempt, work }) => [attempt, work]);
+      expect(works).toEqual([[2, digest('2')], [1, digest('1')]]);
+    }); // prettier-ignore
+
     it('are taken from no attempt that was given up, nor while a later one runs', async () => {
       const { checkpoints } = catalog;
       await catalog.project({ attempts: [anAttempt({ attempt: 1 }), anAttempt({ attempt: 3, status: 'lost' })] });

@@ -1,6 +1,7 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import pino from 'pino';
+import { noteWork } from '../../../../activities/carry-checkpoint.js';
 import type { CheckpointPlace } from '../../../../activities/checkpoints/checkpoint-place.js';
 import { createProjector } from '../../../../activities/projector.js';
 import { statePaths } from '../../../../config/state-paths.js';
@@ -10,7 +11,7 @@ import { openArtifactStore } from '../../../../store/open-artifact-store.js';
 import { openCatalog } from '../../../../store/open-catalog.js';
 import { releaseAtEnd } from '../../../support/release-at-end.js';
 import { temporaryFolder } from '../../../support/temporary-folder.js';
-import { aRun } from '../../store/records.js';
+import { aRun, digest } from '../../store/records.js';
 
 export type Shared = { readonly store: ArtifactStore; readonly catalog: Catalog };
 
@@ -31,10 +32,11 @@ export async function openHost({ store, catalog }: Shared) {
   const env = { store, catalog, logger, projector: createProjector(catalog, { logger }) };
   releaseAtEnd(() => env.projector[Symbol.asyncDispose]());
   /** A step's folder while an attempt runs. */
-  const place = async (attempt = 1, step = 'train'): Promise<CheckpointPlace> => {
+  const place = async (attempt = 1, step = 'train', work = digest('1')): Promise<CheckpointPlace> => {
     const folder = paths.attempt('run-1', step, attempt);
     await mkdir(folder, { recursive: true });
-    return { run: 'run-1', path: step, attempt, folder, env };
+    await noteWork(folder, work);
+    return { run: 'run-1', path: step, attempt, work, folder, env };
   };
   const timeline = async () => {
     await env.projector.flush();

@@ -45,7 +45,7 @@ test('a checkpoint is stored with its folders, without what is being written, an
   expect(await storer.store(now)).toBe('stored');
   expect(await storer.store(atEnd)).toBe('none');
   expect((await stored()).map(({ epoch }) => epoch)).toEqual(['2', '1']);
-  expect(await readdir(path.dirname(place.folder))).toEqual(['1']);
+  expect(await readdir(path.dirname(place.folder))).toEqual(['1', '1.work']);
   expect(await timeline()).toEqual([
     '1 checkpoint-stored: stored a checkpoint of 3 B',
     '1 checkpoint-stored: stored its last checkpoint of 3 B',

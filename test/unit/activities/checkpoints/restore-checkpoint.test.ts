@@ -1,9 +1,10 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CheckpointPlace } from '../../../../activities/checkpoints/checkpoint-place.js';
 import { checkpointStorer } from '../../../../activities/checkpoints/checkpoint-storer.js';
 import { restoreCheckpoint } from '../../../../activities/checkpoints/restore-checkpoint.js';
 import { InfrastructureFailed } from '../../../../sdk/errors.js';
+import { digest } from '../../store/records.js';
 import { openHost, openShared, write } from './checkpoint-host.js';
 
 const store = async (place: CheckpointPlace, epoch: string) => {
@@ -99,4 +100,40 @@ test('a store that does not answer is no lost checkpoint: the attempt fails and 
     Object.assign(b.env, { store: { place: () => Promise.reject(error) } });
     await expect(restoreCheckpoint(second)).rejects.toThrow('It is away.');
   }
+});
+
+const other = digest('2');
+const leftAside = '2 checkpoint-left-aside: the checkpoint of attempt 1 is of another input, source or image: it is left aside'; // prettier-ignore
+
+test('what was left of other work is left aside on the host that has it and on any other, and the step begins anew', async () => {
+  const { a, b } = await hosts();
+  await store(await a.place(1), '1');
+  for (const host of [a, b]) {
+    const second = await host.place(2, 'train', other);
+    await restoreCheckpoint(second);
+    expect(await epochOf(second)).toBeUndefined();
+    expect(await host.timeline()).toContain(leftAside);
+  }
+});
+
+test('an attempt goes on from the newest of its own work, past what was left of other work', async () => {
+  const { a, b } = await hosts();
+  await store(await a.place(1), '1');
+  await store(await a.place(2, 'train', other), '2');
+  const third = await b.place(3);
+  await restoreCheckpoint(third);
+  expect(await epochOf(third)).toBe('1');
+  const fourth = await a.place(4, 'train', other);
+  await restoreCheckpoint(fourth);
+  expect(await epochOf(fourth)).toBe('2');
+});
+
+test('what nobody noted the work of counts for any', async () => {
+  const { a } = await hosts();
+  const first = await a.place(1);
+  await write(first, { epoch: '1' });
+  await rm(`${first.folder}.work`);
+  const second = await a.place(2);
+  await restoreCheckpoint(second);
+  expect(await epochOf(second)).toBe('1');
 });
