@@ -14,6 +14,7 @@ import { formatBytes } from '../sdk/bytes.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/end-earlier-attempts.js';
+import { keepOutput } from './executors/keep-output.js';
 import { tailEvents } from './event-tail.js';
 import type { Execution, ExecutionEnd, ExecutionIdentity, Executor } from './executors/executor.js';
 import type { AttemptRecord } from '../store/catalog.js';
@@ -171,6 +172,7 @@ const endEarlier = (
     step: task.path,
     attempt,
     executor: executorOf(task, env).kind,
+    beforeRemoval: keepOutput(env.paths),
     signal,
   });
 

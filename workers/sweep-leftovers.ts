@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { keepOutput } from '../activities/executors/keep-output.js';
 import { sweep } from '../activities/executors/sweep.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { isClosed, isStepClosed } from '../sdk/states.js';
@@ -20,6 +21,7 @@ export async function sweepLeftovers(
   await sweep({
     installation: env.installation,
     logger: env.logger,
+    beforeRemoval: keepOutput(env.paths),
     ...(signal && { signal }),
     // What another service's worker does on this state directory is not ours to judge.
     isLive: async (run, step, attempt) =>

@@ -54,5 +54,6 @@ export async function findContainer(
 const againMs = 500;
 const begun: ReadonlySet<string> = new Set(['running', 'paused', 'restarting', 'exited']);
 
-const nineDigits = (time: string): string =>
+/** A time of the engine's, as long as those in its log. */
+export const nineDigits = (time: string): string =>
   time.replace(/(?:\.(\d+))?Z$/, (_, digits = '') => `.${String(digits).padEnd(9, '0')}Z`);
