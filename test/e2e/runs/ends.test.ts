@@ -51,8 +51,8 @@ export const later = pipeline({ name: 'later', input: none }, async () => {
 export const halves = pipeline({ name: 'halves', input: z.object({ until: z.string() }) }, async (input) => half(input));`,
 };
 
-/** EVENT_TYPE_WORKFLOW_TASK_COMPLETED of the service's API. */
-const taskCompleted = 7;
+/** EVENT_TYPE_ACTIVITY_TASK_FAILED of the service's API. */
+const activityFailed = 13;
 /** EVENT_TYPE_MARKER_RECORDED: what a local activity gave. */
 const markerRecorded = 25;
 
@@ -193,7 +193,8 @@ describeWith({ temporal: true }, 'ends of runs, and what people see until then',
     const before = await waitFor(
       async () => {
         const events = await history();
-        return [taskCompleted, markerRecorded].includes(events?.at(-1) ?? 0) && events;
+        // Its step has failed, and what was decided about that is recorded.
+        return events?.includes(activityFailed) && events.at(-1) === markerRecorded && events;
       },
       { what: 'the run to wait' },
     );
