@@ -132,8 +132,8 @@ describeWith({ temporal: true, docker: true }, 'a container whose worker goes', 
   });
 
   test('is fenced and removed when its host stays away, and another host makes the next attempt', async () => {
-    const here = { MILLRACE_STATE_DIR: path.join(project, 'here'), MILLRACE_ADOPT_WITHIN: '3 s' };
-    const there = { MILLRACE_STATE_DIR: path.join(project, 'there'), MILLRACE_ADOPT_WITHIN: '3 s' };
+    const here = { MILLRACE_STATE_DIR: path.join(project, 'here'), MILLRACE_ADOPT_WITHIN: '5 s' };
+    const there = { MILLRACE_STATE_DIR: path.join(project, 'there'), MILLRACE_ADOPT_WITHIN: '5 s' };
     const [hereConfig, thereConfig] = [await configOf(here), await configOf(there)];
     await using hasty = await createClient({ config: hereConfig });
     const first = await startWorker(here);
@@ -151,6 +151,11 @@ describeWith({ temporal: true, docker: true }, 'a container whose worker goes', 
       timeoutMs: 60_000,
     });
     expect(await attemptsOf(run)).toEqual(['2 running', '1 lost']);
+    // Its host was asked for it, and did not answer in time.
+    const asked = (await run.why('counts')).filter(({ kind }) => ['take-up', 'retry'].includes(kind));
+    expect(asked.map(({ kind }) => kind)).toEqual(['take-up', 'retry']);
+    expect(asked[0]?.text).toContain('waits up to 5 s for it');
+    expect(asked[1]?.data).toMatchObject({ code: 'WORKER_LOST' });
     expect(containersOf(hereConfig)).toHaveLength(1);
     await startWorker(here);
     await waitFor(() => containersOf(hereConfig).length === 0, {
