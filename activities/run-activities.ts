@@ -16,7 +16,7 @@ export function runActivities(env: StepEnvironment) {
   return {
     async [activityNames.openRun]({ specs, startedAt, ...request }: OpenRun): Promise<OpenedRun> {
       const { run: id, pipeline, build, queue, input, tags, parent, recover } = request;
-      await catalog.insertRun({
+      const first = await catalog.insertRun({
         id,
         pipeline,
         build,
@@ -32,7 +32,8 @@ export function runActivities(env: StepEnvironment) {
       if (parent)
         projector.add({ steps: [{ ...stepRow(parent, 'pipeline', pipeline), status: 'running', input }] });
       const plan = await planWithoutImages(specs, env);
-      if (plan) await catalog.updateRun({ id, plan });
+      // Who started the run may have told of it already, by its own clock: the steps' times are the service's, and so is the run's.
+      if (plan || !first) await catalog.updateRun({ id, ...(!first && { startedAt }), ...(plan && { plan }) });
       return plan ? { plan } : {};
     },
 
