@@ -62,9 +62,9 @@ async function engineAway(
   { engine, outages }: Stage,
 ): Promise<void> {
   const from = Date.now();
-  await engine?.end(signal);
+  await engine?.stop(signal);
   await pause(downMs);
-  await engine?.start(next);
+  await engine?.start({ liveRestore: next });
   outages.push({ from, until: Date.now() });
 }
 

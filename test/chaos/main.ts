@@ -81,7 +81,10 @@ try {
   broken = error;
   say(`the suite itself broke: ${error instanceof Error ? error.stack : String(error)}`);
 } finally {
-  await releaseAll().catch((error: unknown) => say(String(error)));
+  await releaseAll().catch((error: unknown) => {
+    broken ??= error;
+    say(String(error));
+  });
 }
 
 for (const { kind, text } of findings) say(`${kind}: ${text}`);

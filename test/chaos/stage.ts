@@ -6,10 +6,11 @@ import type { Config } from '../../config/config.js';
 import { loadConfig } from '../../config/load-config.js';
 import { packageRoot } from '../support/build-package.js';
 import { releaseAtEnd } from '../support/release-at-end.js';
+import { startEngine, type TestEngine } from '../support/start-engine.js';
 import { startFaultyProxy, type FaultyProxy } from '../support/start-faulty-proxy.js';
 import { startS3 } from '../support/start-s3.js';
 import { startTemporal, type TestTemporal } from '../support/start-temporal.js';
-import { type ChaosEngine, noEngine, startEngine } from './engine.js';
+import { noEngine } from './no-engine.js';
 import type { EndSignal, FaultKind, Plan } from './plan.js';
 import { mountSmallDisk, type SmallDisk } from './small-disk.js';
 import { type ContainerWatch, watchContainers } from './watch-containers.js';
@@ -27,7 +28,7 @@ export type Stage = {
   readonly address: string;
   readonly restartTemporal: (signal: EndSignal, down: () => Promise<unknown>) => Promise<void>;
   /** Undefined where this machine cannot have one of its own. */
-  readonly engine: ChaosEngine | undefined;
+  readonly engine: TestEngine | undefined;
   /** When it was away. */
   readonly outages: Span[];
   readonly disk: SmallDisk | undefined;
@@ -56,9 +57,8 @@ export async function startStage(
   for (const name of ['logs', 'tmp', 's3']) await mkdir(at(name), { recursive: true });
   await cp(path.join(packageRoot, 'test/chaos/project'), at('project'), { recursive: true });
   const engine = kinds.includes('engine')
-    ? await startEngine(at('docker'), { images: ['busybox:latest'], liveRestore: plan.liveRestore })
+    ? await startEngine({ liveRestore: plan.liveRestore }, ['busybox:latest'])
     : undefined;
-  if (engine) releaseAtEnd(() => engine[Symbol.asyncDispose]());
   const s3 = await startS3({ folder: at('s3') });
   const store = await startFaultyProxy(s3.port);
   const temporal = await ownTemporal(at('temporal.db'));

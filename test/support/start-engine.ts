@@ -2,8 +2,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import Docker from 'dockerode';
+import { isAlive, kill } from '../../workers/temporal/service-process.js';
 import { releaseAtEnd } from './release-at-end.js';
 import { temporaryFolder } from './temporary-folder.js';
 import { waitFor } from './wait-for.js';
@@ -28,6 +29,8 @@ export async function startEngine(
   const docker = new Docker({ socketPath });
   let daemon: ChildProcess | undefined;
   const start = async ({ liveRestore }: { readonly liveRestore: boolean }) => {
+    for (const file of ['pidfile', 'exec-root/containerd/containerd.pid'])
+      await forgetDead(path.join(folder, file));
     const places = ['data-root', 'exec-root', 'pidfile'].map(
       (name) => `--${name}=${path.join(folder, name)}`,
     );
@@ -51,12 +54,27 @@ export async function startEngine(
     const left = await docker.listContainers({ all: true }).catch(() => []);
     for (const { Id } of left) await docker.getContainer(Id).remove({ force: true });
     await stop();
+    await endShims(folder);
     await unmountBelow(folder);
   });
   await start(options);
   for (const tag of images)
     execFileSync('sh', ['-c', `docker save ${tag} | docker --host ${host} load -q`], { stdio: 'ignore' });
   return { docker, host, start, stop };
+}
+
+/** A process that nobody has collected yet counts as alive for dockerd, which would wait for it in vain. */
+async function forgetDead(pidFile: string): Promise<void> {
+  const pid = Number(await readFile(pidFile, 'utf8').catch(() => '0'));
+  if (pid > 0 && !isAlive(pid)) await rm(pidFile);
+}
+
+/** What stood between a killed containerd and its containers stays otherwise, also of containers that have ended. */
+async function endShims(folder: string): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.includes('containerd-shim') && command.includes(`${folder}/`)) kill(Number(pid), 'SIGKILL');
+  }
 }
 
 /** The engine mounts its own folders, which could not be removed otherwise. */
