@@ -5,7 +5,8 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { labelNames } from '../../activities/executors/container-options.js';
 import { stepProcesses } from '../../activities/executors/process-leftovers.js';
 import { secretsPrefix, secretsRoot } from '../../activities/executors/secret-files.js';
-import type { LogLine } from '../../client/index.js';
+import type { LogLine, MillraceClient } from '../../client/index.js';
+import { createClient } from '../../client/index.js';
 import { connectTemporal } from '../../client/temporal-connection.js';
 import { deliveryPlace } from '../../sdk/protocol/activity-id.js';
 import type { RunStatus } from '../../sdk/states.js';
@@ -23,8 +24,14 @@ export async function collectWorld(planned: readonly PlannedRun[], stage: Stage)
   const store = await openArtifactStore(config.store, config);
   await using catalog = valuesByReference(await openCatalog(config.catalog), store);
   await using temporal = await connectTemporal(config, { address, values: { store, catalog } });
+  // Logs as another machine sees them: none of this host's files are there.
+  await using elsewhere = await createClient({
+    config: { ...config, stateDir: path.join(config.stateDir, 'elsewhere') },
+    address,
+  });
   const runs: RunFacts[] = [];
-  for (const { id } of planned) runs.push(await runFacts(id, { stage, catalog, client: temporal.client }));
+  for (const { id } of planned)
+    runs.push(await runFacts(id, { elsewhere, catalog, client: temporal.client }));
   const model = await catalog.model('chaos');
   const history = await catalog.aliasHistory('chaos', 'champion');
   return {
@@ -39,9 +46,13 @@ export async function collectWorld(planned: readonly PlannedRun[], stage: Stage)
   };
 }
 
-type Sources = { readonly stage: Stage; readonly catalog: Catalog; readonly client: Client };
+type Sources = {
+  readonly elsewhere: MillraceClient;
+  readonly catalog: Catalog;
+  readonly client: Client;
+};
 
-async function runFacts(id: string, { stage, catalog, client }: Sources): Promise<RunFacts> {
+async function runFacts(id: string, { elsewhere, catalog, client }: Sources): Promise<RunFacts> {
   const known = await catalog.run(id);
   const handle = client.workflow.getHandle(id);
   const described = await handle.describe().catch((error: unknown) => {
@@ -50,7 +61,7 @@ async function runFacts(id: string, { stage, catalog, client }: Sources): Promis
   });
   const attempts = await catalog.attempts(id);
   const lines = new Map<string, string[]>();
-  for await (const line of stage.client.run(id).logs()) {
+  for await (const line of elsewhere.run(id).logs()) {
     if (isOwn(line)) lines.set(placeOf(line), [...(lines.get(placeOf(line)) ?? []), line.text]);
   }
   return {
