@@ -21,6 +21,7 @@ import { replayCommand } from './commands/replay.js';
 import { runCommand } from './commands/run.js';
 import { runsCommand } from './commands/runs.js';
 import { showCommand } from './commands/show.js';
+import { stepCommand } from './commands/step.js';
 import { storeCommand } from './commands/store.js';
 import { whyCommand } from './commands/why.js';
 import { workerCommand } from './commands/worker.js';
@@ -60,7 +61,7 @@ export function createProgram(version: string): Command {
     demoCommand(), devCommand(), workerCommand(),
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), pauseCommand(), resumeCommand(), repairCommand(), recoverCommand(),
-    debugCommand(), replayCommand(), checkCommand(),
+    debugCommand(), stepCommand(), replayCommand(), checkCommand(),
     modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import { loadConfig } from '../config/load-config.js';
 import { openDebugEnvironment } from './debug-environment.js';
 import type { DebugTools } from './debug-tools.js';
+import { runStepAlone } from './step-alone.js';
 import { openStepShell, runStepCommand } from './try-step.js';
 
 export type DebugToolsOptions = {
@@ -20,6 +21,7 @@ export async function createDebugTools(options: DebugToolsOptions = {}): Promise
   return {
     shell: (choice, more) => openStepShell(env, choice, more),
     command: (choice, more) => runStepCommand(env, choice, more),
+    step: (choice, more) => runStepAlone(env, choice, more),
     async replay(run, more) {
       // Temporal's worker takes half a second to load, which a shell can do without.
       const { replayRun } = await import('./replay/replay-run.js');

@@ -1,6 +1,7 @@
 import type { Terminal } from '../activities/executors/terminal.js';
 import type { CheckOptions, CheckReport } from './replay/check-runs.js';
 import type { ReplayOptions, ReplayReport } from './replay/replay-run.js';
+import type { StepChanges } from './change-step.js';
 import type { ProgramLine } from './follow-lines.js';
 import type { StepChoice } from './recorded-step.js';
 import type { ProgramResult } from './run-program.js';
@@ -31,6 +32,8 @@ export type TryOptions = {
 
 export type ShellEnd = TriedStep & { readonly exitCode: number };
 export type CommandEnd = TriedStep & ProgramResult;
+/** `folder` is where its result is kept; `input` what it was given. */
+export type AloneEnd = CommandEnd & { readonly input: unknown };
 
 /**
  * Trying parts of a run on this machine. Steps need catalog, store and what they run in, not the service; nothing that is tried is
@@ -48,6 +51,15 @@ export interface DebugTools extends AsyncDisposable {
     choice: StepChoice,
     options?: TryOptions & { readonly onLine?: (line: ProgramLine) => void },
   ): Promise<CommandEnd>;
+  /**
+   * Runs a step by itself on what its run recorded, or on other input or source. Its result is kept apart: a folder with
+   * result.json, out/, output.json and its log, named in the answer; nothing of it is the run's.
+   * @throws as `shell`; InvalidInput, StepInputInvalid, DependenciesFailed
+   */
+  step(
+    choice: StepChoice,
+    options?: Omit<TryOptions, 'keep'> & StepChanges & { readonly onLine?: (line: ProgramLine) => void },
+  ): Promise<AloneEnd>;
   /**
    * Replays the history of a run, and of its child runs, on the project as it is now. Needs the service.
    * @throws UnknownRun, TemporalUnavailable, BuildFailed

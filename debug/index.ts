@@ -1,7 +1,8 @@
 export { createDebugTools } from './create-debug-tools.js';
 export type { DebugToolsOptions } from './create-debug-tools.js';
-export type { CommandEnd, DebugTools, ShellEnd, TriedStep, TryOptions } from './debug-tools.js';
+export type { AloneEnd, CommandEnd, DebugTools, ShellEnd, TriedStep, TryOptions } from './debug-tools.js';
 export type { Terminal } from '../activities/executors/terminal.js';
+export type { StepChanges } from './change-step.js';
 export type { ProgramLine } from './follow-lines.js';
 export type { ProgramOutput, ProgramResult } from './run-program.js';
 export type { CheckedRun, CheckOptions, CheckReport, RunVerdict } from './replay/check-runs.js';

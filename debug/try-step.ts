@@ -52,18 +52,26 @@ type InSession = {
   readonly signal: AbortSignal;
 };
 
-async function inSession<T>(
+type SessionOptions = TryOptions & {
+  /** Begins without a checkpoint. */
+  readonly fresh?: boolean;
+  readonly change?: (recorded: RecordedStep, signal: AbortSignal) => Promise<RecordedStep>;
+};
+
+/** Finds a step, lays it out in a session, and has it used there. */
+export async function inSession<T>(
   env: DebugEnvironment,
   choice: StepChoice,
-  { keep = false, onReady, signal = new AbortController().signal }: TryOptions,
+  { keep = false, fresh = false, change, onReady, signal = new AbortController().signal }: SessionOptions,
   use: (given: InSession) => Promise<T>,
 ): Promise<T> {
-  const recorded = await recordedStep(choice, env);
+  const found = await recordedStep(choice, env);
+  const recorded = change ? await change(found, signal) : found;
   const { sessions } = env.paths;
   await sweepSessions({ sessions });
   await using session = await openSession({ sessions, installation: env.config.installation });
   if (keep) session.keep();
-  const checkpoints = newestOf(localCheckpoints(env.paths), storedCheckpoints(env));
+  const checkpoints = fresh ? undefined : newestOf(localCheckpoints(env.paths), storedCheckpoints(env));
   const laidOut = await layOutSession(recorded, { session, checkpoints, own: keep, signal, env });
   const tried = triedStep(recorded, laidOut);
   onReady?.(tried);

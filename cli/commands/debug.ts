@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { CommandEnd, DebugTools, TriedStep } from '../../debug/debug-tools.js';
+import type { DebugTools, TriedStep } from '../../debug/debug-tools.js';
 import { action, examples } from '../command.js';
 import type { ExitCode } from '../exit-codes.js';
 import { exitCodes } from '../exit-codes.js';
@@ -7,7 +7,8 @@ import { listenForInterrupt } from '../interrupt.js';
 import { withDebugTools } from '../open-debug-tools.js';
 import type { Output } from '../output.js';
 import { positiveInteger } from '../parse-options.js';
-import { commandReport, triedReport } from '../render/tried-step.js';
+import { triedReport } from '../render/tried-step.js';
+import { sayEnd } from '../say-end.js';
 import { UsageError } from '../usage-error.js';
 import { runArgument } from './show.js';
 
@@ -74,19 +75,7 @@ async function command(tools: DebugTools, { choice, keep, output }: Tried): Prom
     onReady: (tried) => output.note(triedReport(tried, colors)),
     onLine: ({ stream, text }) => output.say(stream === 'err' ? colors.yellow(text) : text),
   });
-  return sayEnd(end, { keep, output });
-}
-
-/** What a command that was tried ended with. */
-export function sayEnd(
-  end: CommandEnd,
-  { keep, output }: { readonly keep: boolean; readonly output: Output },
-): ExitCode {
-  output.note(commandReport(end, output.colors));
-  if (keep) output.note(`Its folder is kept: ${end.folder}`);
-  const { folder, problem, ...known } = end;
-  output.answer({ ...known, ...(problem !== undefined && { problem }), ...(keep && { folder }) });
-  return end.succeeded ? exitCodes.ok : exitCodes.failed;
+  return sayEnd(end, { kept: keep ? 'Its folder' : undefined, output });
 }
 
 /** Ctrl-C is the shell's own; what ends this process ends it. */

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { stepProcesses } from '../../../activities/executors/process-leftovers.js';
 import { sweepSessions } from '../../../activities/sessions.js';
 import { createDebugTools } from '../../../debug/index.js';
-import type { DebugTools, TriedStep } from '../../../debug/index.js';
+import type { AloneEnd, DebugTools, TriedStep } from '../../../debug/index.js';
 import { openCatalog } from '../../../store/open-catalog.js';
 import { statePaths } from '../../../config/state-paths.js';
 import { describeWith } from '../../support/describe-with.js';
@@ -254,6 +254,78 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
     });
   });
 
+  test('a step runs alone with other code and input, and its result is kept beside the run', async () => {
+    const { project, config } = millrace;
+    const script = await readFile(path.join(project, 'trainer/train.sh'), 'utf8');
+    await mkdir(path.join(project, 'other'));
+    await writeFile(path.join(project, 'other/train.sh'), `echo other code\n${script}`);
+    await writeFile(path.join(project, 'more.csv'), '1\n2\n3\n4\n5\n');
+    const lines: string[] = [];
+    const end = await tools.step(
+      { run, step: 'train' },
+      {
+        source: path.join(project, 'other'),
+        input: { trees: 7 },
+        files: { table: path.join(project, 'more.csv') },
+        onLine: ({ text: said }) => lines.push(said),
+      },
+    );
+    expect(lines).toEqual(['other code', 'token is ***']);
+    expect(end).toMatchObject({
+      succeeded: true,
+      input: { trees: 7, table: { name: 'more.csv' } },
+      command: ['sh', 'train.sh', '/millrace/in/table', '7', '/millrace/out/model'],
+      notes: ['Its source is another than that of the run.', expect.stringContaining('ABSENT')],
+      outputs: [
+        { field: 'model', same: false },
+        { field: 'auc', value: 0.7, same: false },
+      ],
+    });
+    expect(end.folder.startsWith(path.join(config.stateDir, 'apart', run, 'train'))).toBe(true);
+    expect((await readdir(end.folder)).sort()).toEqual([
+      'events.jsonl',
+      'input.json',
+      'log',
+      'out',
+      'output.json',
+      'result.json',
+    ]);
+    expect(await readFile(path.join(end.folder, 'out/model'), 'utf8')).toBe('5\n');
+    expect(JSON.parse(await readFile(path.join(end.folder, 'result.json'), 'utf8'))).toEqual(
+      JSON.parse(JSON.stringify(end)),
+    );
+
+    const same = await tools.step({ run, step: 'onHost' });
+    expect(same).toMatchObject({
+      succeeded: true,
+      outputs: [
+        { field: 'model', same: true },
+        { field: 'auc', same: true },
+      ],
+    });
+    const failed = await tools.step({ run, step: 'train', attempt: 1 });
+    expect(failed).toMatchObject({ succeeded: false, problem: 'It ended with exit code 3.' });
+    expect(await readFile(path.join(failed.folder, 'log'), 'utf8')).toContain('err no luck');
+  });
+
+  test.each([
+    [
+      'a field that the step does not have',
+      { input: { tress: 1 } },
+      /has no input tress.*Its input: table, trees/,
+    ],
+    [
+      'a value that breaks its schema',
+      { input: { trees: 'many' } },
+      /input of step `train` is wrong: `trees`/,
+    ],
+    ['a file where a value belongs', { files: { trees: '/etc/hostname' } }, /`trees` takes no single file/],
+    ['a file that is not there', { files: { table: '/nowhere' } }, /`table` is not there/],
+    ['a source that is not there', { source: '/nowhere' }, /\/nowhere is no folder/],
+  ])('alone it refuses %s', async (_what, changes, message) => {
+    await expect(tools.step({ run, step: 'train' }, changes)).rejects.toThrow(message);
+  });
+
   const cli = () => ({
     cwd: millrace.project,
     env: { MILLRACE_QUEUE: millrace.config.queue, TEMPORAL_ADDRESS: undefined },
@@ -281,6 +353,13 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
     expect(failed).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('no luck') });
     expect(failed.stderr).toContain('It ended with exit code 3.');
     expect(await runCli(['debug', run, 'train', '--json'], cli())).toMatchObject({ exitCode: 2 });
+
+    const alone = await runCli(['step', run, 'train', '--input', 'trees=5', '--json'], cli());
+    expect(alone.exitCode).toBe(0);
+    const { folder, outputs } = JSON.parse(alone.stdout) as AloneEnd;
+    expect(outputs).toMatchObject([{ same: true }, { field: 'auc', value: 0.5, same: false }]);
+    expect(alone.stderr).toContain(`Its result is kept: ${folder}`);
+    expect(alone.stderr).toContain('auc = 0.5, other than the run has');
   });
 
   test('in a terminal it is a terminal inside, and the folder stays where it is asked to', async () => {
