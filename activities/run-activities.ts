@@ -1,7 +1,8 @@
+import { Context } from '@temporalio/activity';
 import { setTimeout as pause } from 'node:timers/promises';
 import { isMillraceError } from '../sdk/errors.js';
 import type { CloseRun, OpenedRun, OpenRun, PlanRequest, RunPlan } from '../sdk/protocol/messages.js';
-import { activityNames } from '../sdk/protocol/names.js';
+import { activityNames, workflowQueue } from '../sdk/protocol/names.js';
 import { isInfrastructure } from '../sdk/protocol/failure.js';
 import { isStepClosed } from '../sdk/states.js';
 import { temporalFailure } from './failures.js';
@@ -29,6 +30,9 @@ export function runActivities(env: StepEnvironment) {
         ...(recover && { recovers: recover.run }),
         ...(env.service !== undefined && { service: env.service }),
       });
+      const home = homeOf(Context.current().info.taskQueue, request);
+      // A child of a run that was moved: it has that one's queue and code.
+      if (home !== build) await catalog.moves.add({ run: id, home, build, at: startedAt });
       if (parent)
         projector.add({ steps: [{ ...stepRow(parent, 'pipeline', pipeline), status: 'running', input }] });
       const plan = await planWithoutImages(specs, env);
@@ -132,3 +136,7 @@ async function untilThere<T>(
     }
   }
 }
+
+/** The build whose queue a run lives on. */
+const homeOf = (taskQueue: string, { queue, build }: Pick<OpenRun, 'queue' | 'build'>): string =>
+  taskQueue.startsWith(workflowQueue(queue, '')) ? taskQueue.slice(workflowQueue(queue, '').length) : build;

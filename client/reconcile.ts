@@ -8,6 +8,7 @@ import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
 import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
 import { projectBlocked } from './blocked-run.js';
+import { projectMove } from './moved-run.js';
 import { runEnd } from './temporal-errors.js';
 
 type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
@@ -45,6 +46,7 @@ export async function reconcileRun(
   const status = statuses[described.status.name];
   if (status === undefined) {
     await projectPending(run, described, catalog);
+    await projectMove(run, described, catalog);
     await projectBlocked(run, described, { temporal, catalog });
   } else {
     const end =

@@ -45,9 +45,10 @@ export async function recordedStep(
   const attempts = await catalog.attempts(run.id, step.path);
   const row = attemptOf(choice.attempt, attempts, place);
   const attempt = row?.attempt ?? 1;
-  const declared = (await catalog.build(run.build))?.steps.find(({ name }) => name === step.name);
+  const build = await buildAt(run, row?.startedAt, catalog);
+  const declared = (await catalog.build(build))?.steps.find(({ name }) => name === step.name);
   if (!declared) {
-    throw new UnknownStep(`The build ${run.build} of the run, which has this step's code, is gone.`, {
+    throw new UnknownStep(`The build ${build} of the run, which has this step's code, is gone.`, {
       ...place,
       hint: 'Garbage collection removed it, or the catalog belongs to another installation.',
     });
@@ -70,7 +71,7 @@ export async function recordedStep(
       run: run.id,
       path: step.path,
       pipeline: run.pipeline,
-      build: run.build,
+      build,
       spec,
       executor,
       input: await restoreValue(step.input, store),
@@ -115,6 +116,14 @@ function attemptOf(
     ...place,
     hint: `Its attempts: ${sorted.map(({ attempt }) => attempt).join(', ') || 'none'}.`,
   });
+}
+
+/** The build whose code the run had then: it may have been moved since. */
+async function buildAt(run: RunRecord, at: string | undefined, catalog: Catalog): Promise<string> {
+  if (at === undefined) return run.build;
+  const later = (await catalog.timeline(run.id, '')).find((entry) => entry.kind === 'moved' && entry.at > at);
+  const from = later?.data?.['from'];
+  return typeof from === 'string' ? from : run.build;
 }
 
 /** What an attempt had otherwise than its step declares: more memory after running out of it, what a repair gave it. */

@@ -14,6 +14,7 @@ import type { Outbox } from './outbox.js';
 import type { TimelineEntry } from './timeline.js';
 import type { ContentCatalog } from './content-catalog.js';
 import type { Hosts } from './hosts.js';
+import type { Moves } from './moves.js';
 import type { GarbageCatalog } from './garbage-catalog.js';
 
 /** All times are ISO 8601 texts in UTC with milliseconds. */
@@ -219,6 +220,8 @@ export interface Catalog extends AsyncDisposable {
   /** What running steps stored for their next attempt. */
   readonly checkpoints: Checkpoints;
   readonly logChunks: LogChunks;
+  /** Open runs that another build's code serves. */
+  readonly moves: Moves;
 
   publishBuild(build: BuildRecord): Promise<void>;
   /** The build that new runs of the queue start on: the one published last. */

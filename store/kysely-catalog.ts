@@ -13,6 +13,7 @@ import { aliasHistory, findModels, registerVersion, setAlias } from './catalog/m
 import { kyselyEdges } from './catalog/edge-rows.js';
 import { kyselyHosts } from './catalog/host-rows.js';
 import { kyselyOutbox } from './catalog/outbox-rows.js';
+import { kyselyMoves } from './catalog/move-rows.js';
 import { projectRows } from './catalog/project-rows.js';
 import { findRuns, insertRun, openRuns, pausedRuns, runById, updateRun } from './catalog/run-rows.js';
 import { stepsOf } from './catalog/step-rows.js';
@@ -31,6 +32,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     edges: kyselyEdges(db),
     hosts: kyselyHosts(db),
     checkpoints: kyselyCheckpoints(db),
+    moves: kyselyMoves(db),
     logChunks: kyselyLogChunks(db),
 
     publishBuild: (build) => publishBuild(db, build),

@@ -93,10 +93,14 @@ export type RuntimeOptions = {
   readonly record: (event: RunEvent) => void;
 };
 
+/** The build whose code this is: of a run that was moved another than the one it began with. */
+const { millraceBuild: servingBuild } = globalThis as { readonly millraceBuild?: string };
+
 /** What stands behind the SDK's words when Temporal replays a pipeline. */
 export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
   const { request, planned, leftOut, gates, reuse, cancellation, pause, children, state, record } = options;
-  const { run, pipeline, build, queue, tags } = request;
+  const { run, pipeline, queue, tags } = request;
+  const build = servingBuild ?? request.build;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
   const cached = cachedSteps();

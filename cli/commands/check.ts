@@ -9,15 +9,22 @@ export const checkCommand = (): Command =>
     .summary('replay all open runs on the project as it is now, before it is deployed')
     .description(
       'Builds the project, publishes nothing, and replays the history of each open run of its queue on it: says which would go on\n' +
-        'with the new code, and which would break, and where. Open runs stay on the build they began with. Needs the service.',
+        'with the new code, and which would break, and where. Open runs stay on the build they began with, but those that --move moves. Needs the service.',
     )
-    .addHelpText('after', examples([['millrace check', 'ends with 1 where a run would break']]))
+    .option('--move', 'have the runs that replay go on with the new code from now on; needs a worker')
+    .addHelpText(
+      'after',
+      examples([['millrace check', 'ends with 1 where a run would break'], ['millrace check --move']]),
+    )
     .action(
-      action(async ({ output }) => {
+      action<readonly [], { readonly move?: boolean }>(async ({ options, output }) => {
         const { quietTemporal } = await import('../quiet-temporal.js');
         quietTemporal();
         const report = await withProjectTools((tools) =>
-          tools.check({ onRun: (run) => checkedLines(run, output.colors).forEach(output.say) }),
+          tools.check({
+            move: options.move === true,
+            onRun: (run) => checkedLines(run, output.colors).forEach(output.say),
+          }),
         );
         output.say(checkSummary(report));
         output.answer(report);

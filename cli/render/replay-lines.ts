@@ -31,15 +31,18 @@ export function checkedLines(run: CheckedRun, colors: Colors): readonly string[]
       return [`${colors.dim('same')}     ${name}, on this build already`];
     case 'stays':
       return [`${colors.yellow('stays')}    ${name}, ${run.events} events`, `  ${run.reason ?? ''}`];
+    case 'moved':
+      return [`${colors.green('moved')}    ${name}, ${run.events} events`];
     case 'clean':
-    case 'breaks':
       return replayLines(run, colors);
+    case 'breaks':
+      return [...replayLines(run, colors), ...(run.reason === undefined ? [] : [`  ${run.reason}`])];
   }
 }
 
 export function checkSummary({ build, runs }: CheckReport): string {
   if (runs.length === 0) return `No run is open: nothing holds build ${build} back.`;
-  const words = (['clean', 'breaks', 'stays', 'same'] as const).flatMap((verdict) => {
+  const words = (['moved', 'clean', 'breaks', 'stays', 'same'] as const).flatMap((verdict) => {
     const count = runs.filter((run) => run.verdict === verdict).length;
     return count === 0 ? [] : [`${count} ${summaryWords[verdict]}`];
   });
@@ -47,6 +50,7 @@ export function checkSummary({ build, runs }: CheckReport): string {
 }
 
 const summaryWords = {
+  moved: 'moved to it',
   clean: 'would go on with it',
   breaks: 'would break on it and stay on theirs',
   stays: 'fit it and stay on theirs',

@@ -9,9 +9,10 @@ import type { BuildRecord } from '../../store/catalog.js';
 import { openArtifactStore } from '../../store/open-artifact-store.js';
 import { openCatalog } from '../../store/open-catalog.js';
 import { buildProject } from '../../workers/build/build-project.js';
+import type { DebugEnvironment } from '../debug-environment.js';
 
-/** A build that nobody else sees; gone with dispose. */
-export type AsideBuild = AsyncDisposable & {
+/** A build that runs are replayed on; what is made for that alone is gone with dispose. */
+export type CheckBuild = AsyncDisposable & {
   readonly record: BuildRecord;
   /** What workers would replay. */
   readonly workflowCode: string;
@@ -20,7 +21,7 @@ export type AsideBuild = AsyncDisposable & {
 };
 
 /** Builds the project as a worker would, into stores that are thrown away: nothing is published. @throws as buildProject */
-export async function buildAside({ projectDir, queue, cache }: Config): Promise<AsideBuild> {
+export async function buildAside({ projectDir, queue, cache }: Config): Promise<CheckBuild> {
   const folder = await mkdtemp(path.join(tmpdir(), 'millrace-aside-'));
   const dispose = () => removeTree(folder);
   try {
@@ -33,4 +34,15 @@ export async function buildAside({ projectDir, queue, cache }: Config): Promise<
     await dispose();
     throw error;
   }
+}
+
+/** Builds the project and stores its content where workers find it, so that runs can go on with it. New runs do not start on it. */
+export async function buildToKeep({
+  config: { projectDir, queue, cache },
+  store,
+  catalog,
+}: Pick<DebugEnvironment, 'config' | 'store' | 'catalog'>): Promise<CheckBuild> {
+  const { record } = await buildProject({ projectDir, queue, store, catalog, cache, publish: false });
+  const workflowCode = await text(await store.read(record.workflowBundle));
+  return { record, workflowCode, store, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

@@ -2,17 +2,18 @@ import type { Client } from '@temporalio/client';
 import { reconcileRun } from '../../client/reconcile.js';
 import type { RunRecord } from '../../store/catalog.js';
 import type { DebugEnvironment } from '../debug-environment.js';
-import type { AsideBuild } from './build-aside.js';
-import { buildAside } from './build-aside.js';
+import type { CheckBuild } from './build-aside.js';
+import { buildAside, buildToKeep } from './build-aside.js';
 import { fixedImages } from './fixed-images.js';
+import { moveRuns } from './move-runs.js';
 import type { RunReplay } from './replay-run.js';
 import { replayRuns } from './replay-run.js';
 
 /**
  * What becomes of an open run on the new code. `clean`: it may go on with it. `stays`: its history fits, but not what was fixed at
- * its start. `breaks`: code and history part. `same`: it runs on this build already.
+ * its start, or it could not be moved. `breaks`: code and history part. `same`: it runs on this build already. `moved`: now it does.
  */
-export type RunVerdict = 'same' | 'clean' | 'stays' | 'breaks';
+export type RunVerdict = 'same' | 'clean' | 'stays' | 'breaks' | 'moved';
 
 export type CheckedRun = RunReplay & {
   readonly verdict: RunVerdict;
@@ -30,6 +31,13 @@ export type CheckReport = {
 };
 
 export type CheckOptions = {
+  /**
+   * Whether runs that replay cleanly go on with the new code from now on. Its build is stored for that; new runs start on it when
+   * it is deployed. Needs a worker.
+   */
+  readonly move?: boolean;
+  /** How long workers may take to serve the new code, ms. Default 60 s. */
+  readonly withinMs?: number;
   /** Called for each run when it is known. */
   readonly onRun?: (run: CheckedRun) => void;
 };
@@ -37,21 +45,34 @@ export type CheckOptions = {
 /** Replays all open runs of the queue on the project as it is now. @throws TemporalUnavailable, BuildFailed */
 export async function checkRuns(
   env: DebugEnvironment,
-  { onRun = () => undefined }: CheckOptions = {},
+  { move = false, withinMs, onRun = () => undefined }: CheckOptions = {},
 ): Promise<CheckReport> {
   const { client } = await env.temporal();
-  await using build = await buildAside(env.config);
-  const runs: CheckedRun[] = [];
-  for await (const run of checkEach(await openRuns(env), { build, client, env })) {
+  await using build = await (move ? buildToKeep(env) : buildAside(env.config));
+  const open = await openRuns(env);
+  const found = new Map<string, CheckedRun>();
+  const note = (run: CheckedRun) => {
+    found.set(run.run, run);
     onRun(run);
-    runs.push(run);
-  }
-  const order = new Map((await env.catalog.openRuns(env.config.queue)).map(({ id }, index) => [id, index]));
-  return {
-    ok: runs.every(({ verdict }) => verdict !== 'breaks'),
-    build: build.record.id,
-    runs: runs.sort((a, b) => (order.get(a.run) ?? 0) - (order.get(b.run) ?? 0)),
   };
+  const clean: CheckedRun[] = [];
+  for await (const run of checkEach(open, { build, client, env })) {
+    if (move && run.verdict === 'clean') clean.push(run);
+    else note(run);
+  }
+  const records = open.filter(({ id }) => clean.some(({ run }) => run === id));
+  const moving =
+    records.length > 0 ? moveRuns(records, { build, env, ...(withinMs !== undefined && { withinMs }) }) : [];
+  for await (const [id, end] of moving) {
+    const run = clean.find((each) => each.run === id);
+    if (!run) continue;
+    if (end.moved) note({ ...run, verdict: 'moved' });
+    else if (end.divergence)
+      note({ ...run, verdict: 'breaks', divergence: end.divergence, reason: end.reason });
+    else note({ ...run, verdict: 'stays', reason: end.reason });
+  }
+  const runs = open.flatMap(({ id }) => found.get(id) ?? []);
+  return { ok: runs.every(({ verdict }) => verdict !== 'breaks'), build: build.record.id, runs };
 }
 
 export async function* checkEach(
@@ -60,7 +81,7 @@ export async function* checkEach(
     build,
     client,
     env,
-  }: { readonly build: AsideBuild; readonly client: Client; readonly env: DebugEnvironment },
+  }: { readonly build: CheckBuild; readonly client: Client; readonly env: DebugEnvironment },
 ): AsyncIterable<CheckedRun> {
   const byId = new Map(runs.map((run) => [run.id, run]));
   const others = runs.filter(({ build: own }) => own !== build.record.id);

@@ -5,7 +5,7 @@ import { UnknownRun } from '../../sdk/errors.js';
 import type { Catalog, RunRecord } from '../../store/catalog.js';
 import type { DebugEnvironment } from '../debug-environment.js';
 import { buildAside } from './build-aside.js';
-import type { AsideBuild } from './build-aside.js';
+import type { CheckBuild } from './build-aside.js';
 import type { HistoryReplay, RunHistory } from './replay-histories.js';
 import { replayHistories } from './replay-histories.js';
 import { waitForDebugger } from './wait-for-debugger.js';
@@ -52,7 +52,7 @@ export async function* replayRuns(
     client,
     store,
   }: Pick<DebugEnvironment, 'store'> & {
-    readonly build: Pick<AsideBuild, 'record' | 'workflowCode'>;
+    readonly build: Pick<CheckBuild, 'record' | 'workflowCode'>;
     readonly client: Client;
   },
 ): AsyncIterable<RunReplay> {

@@ -58,3 +58,13 @@ export const workflowQueue = (queue: string, build: string): string => `${queue}
 export const stepQueue = (queue: string): string => `${queue}/steps`;
 /** Queue of one host, for steps whose container may still be there. @param host its installation */
 export const hostQueue = (queue: string, host: string): string => `${queue}/host/${host}`;
+
+/**
+ * Temporal's worker deployment of a build's queue: code of other builds is a version of it, named by its build, to which a run that
+ * is moved is pinned. Neither `.` nor `:` may be in it.
+ */
+export const queueDeployment = (queue: string, home: string): string =>
+  `millrace/${queue.replaceAll(/[.:]/g, '_')}/${home}`;
+
+/** Put before a bundle's code it tells workflows which build's code serves them. */
+export const buildMark = (build: string): string => `globalThis.millraceBuild=${JSON.stringify(build)};`;

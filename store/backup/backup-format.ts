@@ -40,6 +40,7 @@ export type TableName = Exclude<keyof CatalogTables, 'cache_leases' | 'hosts'>;
 export const tableKeys = {
   builds: ['id', 'queue'],
   runs: ['id'],
+  moves: ['run'],
   run_tags: ['run', 'key'],
   steps: ['run', 'path'],
   attempts: ['run', 'path', 'attempt'],

@@ -14,16 +14,7 @@ export const publishBuild = (db: CatalogDb, build: BuildRecord): Promise<void> =
       .executeTakeFirst();
     await trx
       .insertInto('builds')
-      .values({
-        id: build.id,
-        queue: build.queue,
-        published: (last?.published ?? 0) + 1,
-        created_at: build.createdAt,
-        workflow_bundle: build.workflowBundle,
-        node_bundle: build.nodeBundle,
-        pipelines: JSON.stringify(build.pipelines),
-        steps: JSON.stringify(build.steps),
-      })
+      .values(rowOf(build, Math.max(last?.published ?? 0, firstPublished - 1) + 1))
       .onConflict((conflict) =>
         conflict
           .columns(['id', 'queue'])
@@ -34,11 +25,41 @@ export const publishBuild = (db: CatalogDb, build: BuildRecord): Promise<void> =
       .execute();
   });
 
+/** Has a build for runs that go on with it, without any starting on it. One that is there stays as it is. Within `exclusive`. */
+export async function keepBuild(trx: CatalogDb, build: BuildRecord): Promise<void> {
+  const first = await trx
+    .selectFrom('builds')
+    .select((eb) => eb.fn.min('published').as('published'))
+    .where('queue', '=', build.queue)
+    .executeTakeFirst();
+  await trx
+    .insertInto('builds')
+    // Each number once in a queue.
+    .values(rowOf(build, Math.min(first?.published ?? firstPublished, firstPublished) - 1))
+    .onConflict((conflict) => conflict.columns(['id', 'queue']).doNothing())
+    .execute();
+}
+
+/** Builds that nobody published have lower numbers. */
+const firstPublished = 1;
+
+const rowOf = (build: BuildRecord, published: number) => ({
+  id: build.id,
+  queue: build.queue,
+  published,
+  created_at: build.createdAt,
+  workflow_bundle: build.workflowBundle,
+  node_bundle: build.nodeBundle,
+  pipelines: JSON.stringify(build.pipelines),
+  steps: JSON.stringify(build.steps),
+});
+
 export async function currentBuild(db: CatalogDb, queue: string): Promise<BuildRecord | undefined> {
   const row = await db
     .selectFrom('builds')
     .selectAll()
     .where('queue', '=', queue)
+    .where('published', '>=', firstPublished)
     .orderBy('published', 'desc')
     .limit(1)
     .executeTakeFirst();

@@ -59,6 +59,7 @@ async function forgetRuns(trx: CatalogDb, runs: readonly string[]): Promise<void
       'cache_entries',
       'cache_uses',
       'timeline',
+      'moves',
       'checkpoints',
       'log_chunks',
     ] as const)
@@ -110,7 +111,11 @@ async function doomedBuilds(
     .orderBy('published')
     .execute();
   const runs = await db.selectFrom('runs').select(['id', 'build']).execute();
-  const used = new Set(runs.filter(({ id }) => !withoutRuns.has(id)).map(({ build }) => build));
+  const moves = await db.selectFrom('moves').select(['run', 'home', 'build']).execute();
+  const used = new Set([
+    ...runs.filter(({ id }) => !withoutRuns.has(id)).map(({ build }) => build),
+    ...moves.filter(({ run }) => !withoutRuns.has(run)).flatMap(({ home, build }) => [home, build]),
+  ]);
   return rows
     .filter(({ id, queue }, index) => {
       const next = rows[index + 1];
@@ -129,6 +134,12 @@ async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promi
         .where('build', '=', id)
         .limit(1)
         .executeTakeFirst();
+      const move = await trx
+        .selectFrom('moves')
+        .select('run')
+        .where(({ or, eb }) => or([eb('home', '=', id), eb('build', '=', id)]))
+        .limit(1)
+        .executeTakeFirst();
       const last = await trx
         .selectFrom('builds')
         .select('id')
@@ -136,7 +147,7 @@ async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promi
         .orderBy('published', 'desc')
         .limit(1)
         .executeTakeFirst();
-      if (run || last?.id === id) return;
+      if (run || move || last?.id === id) return;
       await trx.deleteFrom('builds').where('id', '=', id).where('queue', '=', queue).execute();
       gone.push({ id, queue });
     });

@@ -178,6 +178,7 @@ export type CatalogTables = {
     seen_at: Time;
     gone: number;
   };
+  readonly moves: { run: string; home: string; build: string; at: Time };
   readonly checkpoints: {
     run: string;
     path: string;

@@ -11,6 +11,7 @@ import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
 import { runPauses } from './0011-run-pauses.js';
 import { checkpointWork } from './0013-checkpoint-work.js';
+import { moves } from './0014-moves.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -31,4 +32,5 @@ export const migrations: Migrations = {
   '0010-recovery': recovery,
   '0011-run-pauses': runPauses,
   '0013-checkpoint-work': checkpointWork,
+  '0014-moves': moves,
 };

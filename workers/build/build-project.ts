@@ -29,6 +29,8 @@ export type BuildOptions = {
   readonly catalog: Catalog;
   /** How steps that say nothing of their cache are cached. Default: not. */
   readonly cache?: CacheDefault;
+  /** Whether new runs start on it from now on. Default true; else only its content is stored. */
+  readonly publish?: boolean;
 };
 
 /** A build, with the files that a change of which makes it stale. */
@@ -45,6 +47,7 @@ export async function buildProject({
   store,
   catalog,
   cache = { default: false, ttlMs: undefined },
+  publish = true,
 }: BuildOptions): Promise<ProjectBuild> {
   const files = await findProjectFiles(projectDir);
   if (files.pipelines.length === 0) {
@@ -94,7 +97,7 @@ export async function buildProject({
     })),
     steps: steps.map(({ spec }) => spec),
   };
-  await catalog.publishBuild(record);
+  if (publish) await catalog.publishBuild(record);
   return {
     record,
     watched: [

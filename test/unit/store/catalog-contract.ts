@@ -1,6 +1,7 @@
 import type { Catalog } from '../../../store/catalog.js';
 import { checkpointsContract } from './checkpoints-contract.js';
 import { logChunksContract } from './log-chunks-contract.js';
+import { movesContract } from './moves-contract.js';
 import { edgesContract } from './edges-contract.js';
 import { outboxContract } from './outbox-contract.js';
 import {
@@ -747,5 +748,6 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
   outboxContract(name, open);
   checkpointsContract(name, open);
   logChunksContract(name, open);
+  movesContract(name, open);
   edgesContract(name, open);
 }
