@@ -15,8 +15,9 @@ import { whileBeating } from './while-beating.js';
 export function runActivities(env: StepEnvironment) {
   const { catalog, projector } = env;
   return {
-    async [activityNames.openRun]({ specs, startedAt, ...request }: OpenRun): Promise<OpenedRun> {
+    async [activityNames.openRun]({ specs, startedAt, dueAt, ...request }: OpenRun): Promise<OpenedRun> {
       const { run: id, pipeline, build, queue, input, tags, parent, recover } = request;
+      const begun = { startedAt, ...(dueAt !== undefined && { dueAt }) };
       const first = await catalog.insertRun({
         id,
         pipeline,
@@ -25,7 +26,7 @@ export function runActivities(env: StepEnvironment) {
         input,
         tags,
         status: 'running',
-        startedAt,
+        ...begun,
         ...(parent && { parent }),
         ...(recover && { recovers: recover.run }),
         ...(env.service !== undefined && { service: env.service }),
@@ -37,7 +38,7 @@ export function runActivities(env: StepEnvironment) {
         projector.add({ steps: [{ ...stepRow(parent, 'pipeline', pipeline), status: 'running', input }] });
       const plan = await planWithoutImages(specs, env);
       // Who started the run may have told of it already, by its own clock: the steps' times are the service's, and so is the run's.
-      if (plan || !first) await catalog.updateRun({ id, ...(!first && { startedAt }), ...(plan && { plan }) });
+      if (plan || !first) await catalog.updateRun({ id, ...(!first && begun), ...(plan && { plan }) });
       return plan ? { plan } : {};
     },
 

@@ -45,6 +45,9 @@ export async function reconcileRun(
   }
   const status = statuses[described.status.name];
   if (status === undefined) {
+    const { dueAt, overdueAt } = run;
+    if (dueAt !== undefined && overdueAt === undefined && Date.parse(dueAt) < Date.now())
+      await catalog.noticeOverdue(run.id, new Date().toISOString());
     await projectPending(run, described, catalog);
     await projectMove(run, described, catalog);
     await projectBlocked(run, described, { temporal, catalog });

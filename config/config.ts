@@ -1,4 +1,19 @@
 import type { CacheDefault } from '../sdk/cache-spec.js';
+import type { NotifyEvent } from '../sdk/notify-event.js';
+
+/** An address that takes JSON by POST, or a program that gets it on its standard input. */
+export type NotifyTarget = {
+  /** Unlike that of every other. Default: the host, or the program's file. */
+  readonly name: string;
+  readonly on: readonly NotifyEvent[];
+} & (
+  | {
+      readonly url: string;
+      /** Name of the secret that messages are signed with. */
+      readonly secret?: string | undefined;
+    }
+  | { readonly command: readonly string[] }
+);
 
 /** All that a worker, a client and the CLI need to know, each default filled in. From `millrace.config.ts` and the environment. */
 export type Config = {
@@ -73,6 +88,8 @@ export type Config = {
   readonly adoptWithinMs: number;
   /** For steps that say nothing of their cache. MILLRACE_CACHE, MILLRACE_CACHE_TTL. */
   readonly cache: CacheDefault;
+  /** Whom to tell of runs that want attention. MILLRACE_NOTIFY, as JSON. */
+  readonly notify: readonly NotifyTarget[];
   readonly lineage: {
     /** `http://…`, `https://…` or `file:<path>`: where OpenLineage events go. Default: nowhere. MILLRACE_OPENLINEAGE_URL. */
     readonly openLineage: string | undefined;

@@ -4,6 +4,7 @@ import { ConfigInvalid } from '../sdk/errors.js';
 import type { Config } from './config.js';
 import { hostMemory } from './host-memory.js';
 import { loadConfigFile } from './load-config-file.js';
+import { notifyTargets } from './notify-setting.js';
 import { findProjectDir } from './project-dir.js';
 import {
   address,
@@ -106,6 +107,7 @@ function readSettings({ read }: SettingsReader, projectDir: string): Omit<Config
       default: read('cache.default', 'MILLRACE_CACHE', flag) ?? false,
       ttlMs: read('cache.ttl', 'MILLRACE_CACHE_TTL', duration),
     },
+    notify: read('notify', 'MILLRACE_NOTIFY', notifyTargets) ?? [],
     lineage: {
       openLineage: read('lineage.openLineage', 'MILLRACE_OPENLINEAGE_URL', eventTarget),
       openLineageSecret: read('lineage.openLineageSecret', 'MILLRACE_OPENLINEAGE_SECRET', secretName),

@@ -9,7 +9,7 @@ export type SendOptions = {
   readonly holder: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Longest time of one delivery, ms. Default 10 s. It is below the lease, so that nobody else sends meanwhile. */
+  /** Default: the receiver's. */
   readonly timeoutMs?: number;
   /** Default: time and chance of this process. */
   readonly now?: () => Date;
@@ -46,7 +46,8 @@ export async function sendOutbox(options: SendOptions): Promise<number> {
 }
 
 async function deliver(message: OutboxMessage, options: SendOptions): Promise<boolean> {
-  const { outbox, receiver, holder, logger, signal, timeoutMs = 10_000, now = () => new Date() } = options;
+  const { outbox, receiver, holder, logger, signal, now = () => new Date() } = options;
+  const timeoutMs = options.timeoutMs ?? receiver.timeoutMs ?? 10_000;
   const { position, attempts, key } = message;
   try {
     await receiver.send(message, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));

@@ -1,5 +1,6 @@
 import type { Bytes } from './bytes.js';
 import type { Duration } from './duration.js';
+import type { NotifyEvent } from './notify-event.js';
 
 /**
  * What `millrace.config.ts` may say: every setting is optional, the environment wins over the file.
@@ -84,6 +85,26 @@ export type ProjectConfig = {
     /** Prefix of environment variables that hold secrets. Default `MILLRACE_SECRET_`. */
     readonly envPrefix?: string | undefined;
   };
+  /** Whom to tell of runs that want attention (docs/notifications.md). */
+  readonly notify?:
+    | readonly ({
+        /** Its name in `millrace outbox`. Default: the host, or the program's file. */
+        readonly name?: string | undefined;
+        /** Of what. Default `['failed', 'parked', 'overdue']`. */
+        readonly on?: readonly NotifyEvent[] | undefined;
+      } & (
+        | {
+            /** `http://…` or `https://…`: gets each event as JSON by POST. */
+            readonly url: string;
+            /** Name of the secret that messages are signed with. Default: they are not. */
+            readonly secret?: string | undefined;
+          }
+        | {
+            /** Program and arguments, run on a worker's host in the project's folder: gets each event as JSON on its standard input. */
+            readonly command: readonly string[];
+          }
+      ))[]
+    | undefined;
   readonly lineage?: {
     /** `http://…`, `https://…` or `file:<path>`: where OpenLineage events go. Default: nowhere. */
     readonly openLineage?: string | undefined;

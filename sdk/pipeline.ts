@@ -17,6 +17,8 @@ export type PipelineOptions<I extends z.ZodType> = {
   readonly description?: string;
   /** Longest time of a whole run, waiting for people included. Default: none. */
   readonly timeout?: Duration;
+  /** A run that goes on for longer is overdue: it goes on, and whoever asks to be notified is told once. Default: never. */
+  readonly expectedWithin?: Duration;
   /** What becomes of its steps when no attempt is left, where they do not say so themselves. Default: as the run says, else `fail`. */
   readonly onFailure?: OnFailure;
   /**
@@ -35,6 +37,7 @@ export type PipelineDefinition<I extends z.ZodType = z.ZodType, O = unknown> = {
   readonly description: string | undefined;
   readonly input: I;
   readonly timeoutMs: number | undefined;
+  readonly expectedWithinMs: number | undefined;
   readonly onFailure: FailurePolicy | undefined;
   readonly onCancel: ((input: z.output<I>, cause: CancelCause) => Promise<void>) | undefined;
   readonly finally: ((input: z.output<I>, end: RunEnd) => Promise<void>) | undefined;
@@ -84,6 +87,10 @@ export function pipeline<I extends z.ZodType, O>(
       options.timeout === undefined
         ? undefined
         : durationMs(options.timeout, `timeout\` of pipeline \`${options.name}`),
+    expectedWithinMs:
+      options.expectedWithin === undefined
+        ? undefined
+        : durationMs(options.expectedWithin, `expectedWithin\` of pipeline \`${options.name}`),
     onFailure: failurePolicy(options.onFailure, `Pipeline \`${options.name}\``),
     onCancel: options.onCancel,
     finally: options.finally,

@@ -60,6 +60,10 @@ export type RunRecord = {
   readonly recovers?: string;
   /** Present while it begins nothing new. */
   readonly paused?: Paused;
+  /** When it is expected to have ended. */
+  readonly dueAt?: Time;
+  /** When it was noticed that it had not. */
+  readonly overdueAt?: Time;
   /** What went wrong in its cleanup: it does not change how the run ended. */
   readonly cleanupFailure?: FailureInfo;
 };
@@ -245,6 +249,8 @@ export interface Catalog extends AsyncDisposable {
   runs(filter: RunFilter): Promise<readonly RunRecord[]>;
   /** Runs not closed, child runs too. */
   openRuns(queue: string): Promise<readonly RunRecord[]>;
+  /** Notes that an open run is overdue, and tells whoever wants to know. @returns whether that was news */
+  noticeOverdue(run: string, at: Time): Promise<boolean>;
   /** Ids of the runs that are paused, child runs too. */
   pausedRuns(): Promise<ReadonlySet<string>>;
 

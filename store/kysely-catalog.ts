@@ -15,7 +15,15 @@ import { kyselyHosts } from './catalog/host-rows.js';
 import { kyselyOutbox } from './catalog/outbox-rows.js';
 import { kyselyMoves } from './catalog/move-rows.js';
 import { projectRows } from './catalog/project-rows.js';
-import { findRuns, insertRun, openRuns, pausedRuns, runById, updateRun } from './catalog/run-rows.js';
+import {
+  findRuns,
+  insertRun,
+  noticeOverdue,
+  openRuns,
+  pausedRuns,
+  runById,
+  updateRun,
+} from './catalog/run-rows.js';
 import { stepsOf } from './catalog/step-rows.js';
 import type { CatalogDb } from './catalog/tables.js';
 import { timelineOf } from './catalog/timeline-rows.js';
@@ -44,6 +52,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     run: (id) => runById(db, id),
     runs: (filter) => findRuns(db, filter),
     openRuns: (queue) => openRuns(db, queue),
+    noticeOverdue: (run, at) => noticeOverdue(db, run, at),
     pausedRuns: () => pausedRuns(db),
 
     project: (rows) => projectRows(db, rows),

@@ -1,4 +1,6 @@
 import type { RunStatus, StepStatus } from '../sdk/states.js';
+import type { NotifyEvent } from '../sdk/notify-event.js';
+import type { FailureInfo } from '../sdk/protocol/failure.js';
 import type { Time } from './catalog.js';
 
 /** What happened to a run or step: the body of messages of the topic `lifecycle`. What else there is to say of it the catalog knows. */
@@ -13,9 +15,18 @@ export type LifecycleEvent =
 
 /**
  * What a receiver is told of without anybody appending it. `lifecycle`: each beginning and end of a run, and of its steps that
- * read or make artifacts, appended in the transaction that records it.
+ * read or make artifacts, appended in the transaction that records it. `notify.…`: each event of this kind, in the same way.
  */
-export type Topic = 'lifecycle';
+export type Topic = 'lifecycle' | `notify.${NotifyEvent}`;
+
+/** Body of messages of the topics `notify.…`: what people want to be told of. What else there is to say of it the catalog knows. */
+export type NoticeMessage = {
+  readonly event: NotifyEvent;
+  readonly run: string;
+  /** Of a parked step. */
+  readonly path?: string;
+  readonly failure?: FailureInfo;
+};
 
 export type NewMessage = {
   readonly receiver: string;

@@ -4,6 +4,7 @@ import type { StepEnvironment } from '../activities/step-environment.js';
 import type { Config } from '../config/config.js';
 import { packageVersion } from '../config/package-root.js';
 import { openLineageReceiver } from '../lineage/open-lineage/open-lineage-receiver.js';
+import { notifyReceiver } from '../notify/notify-receiver.js';
 import type { Receiver } from '../outbox/receiver.js';
 import { sendOutbox } from '../outbox/send-outbox.js';
 import { createReleasers } from './releasers.js';
@@ -51,17 +52,21 @@ export async function outboxSenders({ config, env }: SenderOptions): Promise<Asy
 
 /** Every receiver there is: later senders add theirs here. */
 function configuredReceivers({ config, env }: SenderOptions): readonly Receiver[] {
+  const { catalog, logger } = env;
+  const secret = async (name: string) => (await resolveSecrets([{ name }], env.secrets))[0]?.value;
   const { openLineage: target, openLineageSecret: name, namespace } = config.lineage;
-  if (target === undefined) return [];
   return [
-    openLineageReceiver({
-      catalog: env.catalog,
-      target,
-      namespace,
-      version: packageVersion(),
-      ...(name !== undefined && {
-        token: async () => (await resolveSecrets([{ name }], env.secrets))[0]?.value,
-      }),
-    }),
+    ...config.notify.map((each) => notifyReceiver(each, { catalog, logger, secret, cwd: config.projectDir })),
+    ...(target === undefined
+      ? []
+      : [
+          openLineageReceiver({
+            catalog,
+            target,
+            namespace,
+            version: packageVersion(),
+            ...(name !== undefined && { token: () => secret(name) }),
+          }),
+        ]),
   ];
 }

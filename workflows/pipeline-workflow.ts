@@ -104,7 +104,7 @@ export function pipelineWorkflow(
       }),
     );
     const outcome = await outcomeOf(async () => {
-      await open(request, { stepNames, record });
+      await open(request, { stepNames, definition, record });
       const input = checkedInput(definition, request);
       cleanup.begin(input);
       const output = await cancellation.body(() => definition.body(input));
@@ -171,13 +171,20 @@ async function open(
   request: RunRequest,
   {
     stepNames,
+    definition: { expectedWithinMs },
     record,
-  }: { readonly stepNames: readonly string[]; readonly record: (event: RunEvent) => void },
+  }: {
+    readonly stepNames: readonly string[];
+    readonly definition: PipelineDefinition;
+    readonly record: (event: RunEvent) => void;
+  },
 ): Promise<void> {
+  const startedAt = Date.now();
   const specs = loadedSpecs().filter(({ name }) => stepNames.includes(name));
   const { plan } = await local[activityNames.openRun]({
     ...request,
-    startedAt: new Date().toISOString(),
+    startedAt: new Date(startedAt).toISOString(),
+    ...(expectedWithinMs !== undefined && { dueAt: new Date(startedAt + expectedWithinMs).toISOString() }),
     specs,
   });
   record({

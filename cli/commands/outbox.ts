@@ -7,13 +7,13 @@ import { positiveInteger } from '../parse-options.js';
 import { UsageError } from '../usage-error.js';
 import { withCatalog } from '../with-catalog.js';
 
-const receiverArgument = 'name of a receiver: openlineage';
+const receiverArgument = 'name of a receiver: openlineage, notify/hooks.example.org';
 
 export const outboxCommand = (): Command => {
   const outbox = new Command('outbox')
     .summary('what waits to be sent to others, and what is stuck')
     .description(
-      'Messages that workers send to others (OpenLineage), a line for each receiver, in order.\n' +
+      'Messages that workers send to others (notifications, OpenLineage), a line for each receiver, in order.\n' +
         'One that cannot be delivered holds its line up and is tried again by itself, at least once a minute.',
     )
     .addHelpText(
@@ -44,7 +44,8 @@ const listCommand = (): Command =>
             const receivers = await outbox.receivers();
             if (receiver === undefined) {
               output.answer({ receivers });
-              if (receivers.length === 0) output.note('No receiver is configured: see docs/lineage.md.');
+              if (receivers.length === 0)
+                output.note('No receiver is configured: see docs/notifications.md.');
               else if (!output.json) await sayReceivers(receivers, output);
               return exitCodes.ok;
             }
@@ -117,7 +118,7 @@ function checkKnown(receiver: string, receivers: readonly ReceiverState[]): void
   throw new UsageError(`There is no receiver \`${receiver}\`.`, {
     hint:
       receivers.length === 0
-        ? 'None is configured: see docs/lineage.md.'
+        ? 'None is configured: see docs/notifications.md.'
         : `There are: ${receivers.map((each) => each.receiver).join(', ')}.`,
   });
 }

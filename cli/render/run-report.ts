@@ -23,6 +23,7 @@ export function runReport(
     [],
     fact('started', formatTime(run.startedAt)),
     ...(run.closedAt === undefined ? [] : [fact('ended', formatTime(run.closedAt))]),
+    ...(run.dueAt === undefined ? [] : [dueRow(run.dueAt, run.overdueAt)]),
     fact('build', run.build),
     ...(tags.length > 0 ? [fact('tags', tags.join(', '))] : []),
     ...(run.parent ? [fact('part of', `${run.parent.run}, ${run.parent.path}`)] : []),
@@ -41,6 +42,11 @@ const fact = (name: string, value: string): Row => [
   { text: `  ${name.padEnd(14)}`, style: 'dim' },
   { text: value },
 ];
+
+const dueRow = (dueAt: string, overdueAt: string | undefined): Row =>
+  overdueAt === undefined
+    ? fact('expected by', formatTime(dueAt))
+    : [{ text: `  ${'expected by'.padEnd(14)}${formatTime(dueAt)}: overdue`, style: 'yellow' }];
 
 function pausedRows({ run: { id, paused } }: RunView): readonly Row[] {
   if (!paused) return [];

@@ -175,7 +175,12 @@ export type StepHeartbeat = {
 /** Without a run nothing is recorded. */
 export type PlanRequest = { readonly run?: string; readonly specs: readonly StepSpec[] };
 
-export type OpenRun = RunRequest & { readonly startedAt: string; readonly specs: readonly StepSpec[] };
+export type OpenRun = RunRequest & {
+  readonly startedAt: string;
+  /** When it is expected to have ended, ISO 8601. */
+  readonly dueAt?: string;
+  readonly specs: readonly StepSpec[];
+};
 /** Without a plan an image must be pulled or built first. */
 export type OpenedRun = { readonly plan?: RunPlan };
 export type CloseRun = {

@@ -7,6 +7,7 @@ import type { Subject } from './exclusive.js';
 import { dropLogChunks } from './log-chunk-rows.js';
 import { exclusive } from './exclusive.js';
 import { tellLifecycle } from './lifecycle-rows.js';
+import { tellNotices } from './notice-rows.js';
 import { upsertSteps } from './step-rows.js';
 import type { CatalogDb } from './tables.js';
 import { addTimeline } from './timeline-rows.js';
@@ -20,7 +21,7 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
   if (runs.length === 0) return;
   await exclusive(db, runs, async (trx) => {
     // Steps first: how they are merged depends on the attempts that were there before this call.
-    const { told, records } = await upsertSteps(trx, { steps, attempts });
+    const { told, notices, records } = await upsertSteps(trx, { steps, attempts });
     // By what the steps are now: a late row may say of one that runs again that it has completed.
     await dropCheckpoints(trx, records);
     await upsertAttempts(trx, attempts);
@@ -30,5 +31,6 @@ export async function projectRows(db: CatalogDb, rows: ProjectedRows): Promise<v
     await upsertUses(trx, cacheUses);
     await addTimeline(trx, timeline);
     await tellLifecycle(trx, told);
+    await tellNotices(trx, notices);
   });
 }

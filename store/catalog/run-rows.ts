@@ -4,7 +4,9 @@ import type { Catalog, RunFilter, RunRecord } from '../catalog.js';
 import { fromJson, orAbsent, parts, present, toJson } from './columns.js';
 import { exclusive } from './exclusive.js';
 import { runTold, tellLifecycle } from './lifecycle-rows.js';
+import { endNotice, overdueNotice, tellNotices } from './notice-rows.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
+import { addTimeline } from './timeline-rows.js';
 
 type RunTable = CatalogTables['runs'];
 export type RunChange = Parameters<Catalog['updateRun']>[0];
@@ -31,7 +33,11 @@ export const insertRun = (db: CatalogDb, run: RunRecord): Promise<boolean> =>
 export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
   exclusive(db, [`run ${change.id}`], async (trx) => {
     const { id, tags } = change;
-    const stored = await trx.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst();
+    const stored = await trx
+      .selectFrom('runs')
+      .select(['status', 'parent_run'])
+      .where('id', '=', id)
+      .executeTakeFirst();
     if (!stored) return;
     const { status, failure, ...rest } = toColumns(change);
     const reopens = status === 'running' && isClosed(stored.status);
@@ -54,6 +60,7 @@ export const updateRun = (db: CatalogDb, change: RunChange): Promise<void> =>
       await insertTags(trx, id, tags);
     }
     await tellLifecycle(trx, runTold(id, stored.status, end));
+    await tellNotices(trx, endNotice({ run: id, parent: stored.parent_run }, stored.status, end));
   });
 
 export async function runById(db: CatalogDb, id: string): Promise<RunRecord | undefined> {
@@ -95,6 +102,23 @@ export const openRuns = async (db: CatalogDb, queue: string): Promise<readonly R
       .orderBy('id')
       .execute(),
   );
+
+export const noticeOverdue = (db: CatalogDb, run: string, at: string): Promise<boolean> =>
+  exclusive(db, [`run ${run}`], async (trx) => {
+    const noticed = await trx
+      .updateTable('runs')
+      .set({ overdue_at: at })
+      .where('id', '=', run)
+      .where('status', '=', 'running')
+      .where('overdue_at', 'is', null)
+      .returning('due_at')
+      .executeTakeFirst();
+    if (!noticed) return false;
+    const text = `overdue: it was expected to end by ${noticed.due_at ?? at}`;
+    await addTimeline(trx, [{ run, path: '', at, attempt: 0, kind: 'overdue', text }]);
+    await tellNotices(trx, [overdueNotice(run)]);
+    return true;
+  });
 
 export async function pausedRuns(db: CatalogDb): Promise<ReadonlySet<string>> {
   const rows = await db.selectFrom('runs').select('id').where('paused', 'is not', null).execute();
@@ -138,6 +162,8 @@ const toRun = (row: Selectable<RunTable>, tags: Record<string, string>): RunReco
     recovers: orAbsent(row.recovers),
     paused: fromJson(row.paused),
     cleanupFailure: fromJson(row.cleanup_failure),
+    dueAt: orAbsent(row.due_at),
+    overdueAt: orAbsent(row.overdue_at),
   });
 
 const toRow = (run: RunRecord): Insertable<RunTable> => ({
@@ -158,6 +184,8 @@ const toRow = (run: RunRecord): Insertable<RunTable> => ({
   recovers: run.recovers ?? null,
   paused: toJson(run.paused),
   cleanup_failure: toJson(run.cleanupFailure),
+  due_at: run.dueAt ?? null,
+  overdue_at: run.overdueAt ?? null,
 });
 
 /** Only the columns of fields that are there. */
@@ -181,6 +209,8 @@ const toColumns = (change: RunChange): Updateable<RunTable> =>
     recovers: change.recovers,
     paused: change.paused === null ? null : (toJson(change.paused) ?? undefined),
     cleanup_failure: toJson(change.cleanupFailure) ?? undefined,
+    due_at: change.dueAt,
+    overdue_at: change.overdueAt,
   });
 
 const clearsFailure = ({ failure, status }: RunChange): boolean =>

@@ -5,6 +5,8 @@ import type { Told } from './lifecycle-rows.js';
 import { stepTold } from './lifecycle-rows.js';
 import type { KnownStep } from './merge-step.js';
 import { mergeStep } from './merge-step.js';
+import type { Notice } from './notice-rows.js';
+import { parkedNotice } from './notice-rows.js';
 import type { CatalogDb, CatalogTables } from './tables.js';
 
 type StepTable = CatalogTables['steps'];
@@ -13,6 +15,7 @@ type Place = { readonly run: string; readonly path: string };
 export type MergedSteps = {
   /** What is to be told of them. */
   readonly told: readonly Told[];
+  readonly notices: readonly Notice[];
   /** As they are kept now, each once. */
   readonly records: readonly StepRecord[];
 };
@@ -23,6 +26,7 @@ export async function upsertSteps(
   { steps = [], attempts = [] }: Pick<ProjectedRows, 'steps' | 'attempts'>,
 ): Promise<MergedSteps> {
   const told: Told[] = [];
+  const notices: Notice[] = [];
   const records = new Map<string, StepRecord>();
   const speaking = highest(attempts);
   for (const part of parts(steps)) {
@@ -43,10 +47,11 @@ export async function upsertSteps(
       merged.set(key, after);
       records.set(key, after.record);
       told.push(...stepTold(before, after));
+      notices.push(...parkedNotice(before, after));
     }
     await writeSteps(trx, [...merged.values()]);
   }
-  return { told, records: [...records.values()] };
+  return { told, notices, records: [...records.values()] };
 }
 
 /** Steps of a run as they were scheduled; those of one instant by path, `train#2` before `train#10`. */

@@ -37,6 +37,8 @@ export type CatalogTables = {
     recovers: string | null;
     paused: Json | null;
     cleanup_failure: Json | null;
+    due_at: Time | null;
+    overdue_at: Time | null;
   };
   readonly run_tags: { run: string; key: string; value: string };
   readonly steps: {

@@ -10,6 +10,7 @@ import { logChunks } from './0008-log-chunks.js';
 import { checkpoints } from './0009-checkpoints.js';
 import { recovery } from './0010-recovery.js';
 import { runPauses } from './0011-run-pauses.js';
+import { dueRuns } from './0012-due-runs.js';
 import { checkpointWork } from './0013-checkpoint-work.js';
 import { moves } from './0014-moves.js';
 
@@ -31,6 +32,7 @@ export const migrations: Migrations = {
   '0009-checkpoints': checkpoints,
   '0010-recovery': recovery,
   '0011-run-pauses': runPauses,
+  '0012-due-runs': dueRuns,
   '0013-checkpoint-work': checkpointWork,
   '0014-moves': moves,
 };

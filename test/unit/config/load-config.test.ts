@@ -86,6 +86,7 @@ test('without a file and variables every setting has its documented default', as
     },
     secrets: { dir: undefined, envPrefix: 'MILLRACE_SECRET_' },
     cache: { default: false, ttlMs: undefined },
+    notify: [],
     lineage: { openLineage: undefined, openLineageSecret: undefined, namespace: 'millrace' },
     logLevel: 'info',
   });
@@ -102,6 +103,7 @@ const everySetting = `
     worker: { executor: 'process', cpus: 1.5, memory: '4GiB', gpus: 2, shutdownGrace: '1.5 minutes', logRate: '200KiB', logBurst: '2MiB' },
     secrets: { dir: './secrets', envPrefix: 'TEAM_' },
     cache: { default: true, ttl: '2 days' },
+    notify: [{ url: 'https://hooks.example.org/a', secret: 'HOOK' }, { command: ['./tell.sh', '-v'], on: ['parked'] }],
     lineage: { openLineage: 'file:events.jsonl', openLineageSecret: 'OL', namespace: 'risk' },
   });`;
 
@@ -142,9 +144,34 @@ test('a TypeScript config sets everything in human units, with paths from its ow
     },
     secrets: { dir: join(dir, 'secrets'), envPrefix: 'TEAM_' },
     cache: { default: true, ttlMs: 172_800_000 },
+    notify: [
+      {
+        name: 'hooks.example.org',
+        url: 'https://hooks.example.org/a',
+        secret: 'HOOK',
+        on: ['failed', 'parked', 'overdue'],
+      },
+      { name: 'tell.sh', command: ['./tell.sh', '-v'], on: ['parked'] },
+    ],
     lineage: { openLineage: `file:${join(dir, 'events.jsonl')}`, openLineageSecret: 'OL', namespace: 'risk' },
     logLevel: 'warn',
   });
+});
+
+test.each([
+  ['[{"url":"https://hooks.example.org/t0ken"},{"url":"https://hooks.example.org/other"}]'],
+  ['[{"url":"https://user:pw@hooks.example.org/t0ken"}]'],
+  ['[{"url":"https://hooks.example.org/t0ken","on":["broken"]}]'],
+  ['[{"url":"https://hooks.example.org/t0ken","command":["x"]}]'],
+  ['[{"command":[]}]'],
+  ['https://hooks.example.org/t0ken'],
+])('whom to notify is refused when it is wrong, and never shown: %s', async (text) => {
+  const wrong = loadConfig({ cwd: await project({}), env: { MILLRACE_NOTIFY: text } });
+  await expect(wrong).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringMatching(/notify \(MILLRACE_NOTIFY\): expected an array of \{ url, secret\? \}/),
+  });
+  await expect(wrong).rejects.not.toThrow(/t0ken/);
 });
 
 test('the environment wins over the file, and an empty variable is none', async () => {

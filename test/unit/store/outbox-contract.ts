@@ -1,5 +1,5 @@
 import type { Catalog } from '../../../store/catalog.js';
-import { anAttempt, aRun, aStep } from './records.js';
+import { anAttempt, aRun, aStep, at } from './records.js';
 
 const send = (key: string, receiver = 'one') => ({ receiver, key, body: { key } });
 const claimed = (holder: string, now = new Date(), receiver = 'one') => ({ receiver, holder, leaseMs: 10_000, now }); // prettier-ignore
@@ -158,6 +158,37 @@ export function outboxContract(name: string, open: () => Promise<Catalog>): void
           'run-1 train lost 1', 'run-1 train completed 1', 'run-1 terminated', 'run-1 completed',
         ]); // prettier-ignore
       });
+
+      it('of parked steps, overdue runs and ends, each who asked for that, and of child runs only what their parents do not say', async () => {
+        const { outbox } = catalog;
+        await outbox.subscribe('one', []);
+        await outbox.subscribe('notify/a', ['notify.failed', 'notify.parked', 'notify.overdue']);
+        await outbox.subscribe('notify/b', ['notify.completed', 'notify.parked']);
+        const failure = { code: 'STEP_FAILED', what: 'It broke.', fields: { exitCode: 1, logTail: ['s3cret'] } };
+        for (const id of ['run-1', 'run-2', 'run-3']) await catalog.insertRun(aRun({ id }));
+        await catalog.insertRun(aRun({ id: 'child', parent: { run: 'run-1', path: 'child' } }));
+        for (let twice = 0; twice < 2; twice += 1) {
+          const rows = { steps: [aStep({ status: 'parked', failure })], attempts: [anAttempt({ status: 'failed' })] } as const;
+          await catalog.project(rows);
+          expect(await catalog.noticeOverdue('run-1', at(9))).toBe(twice === 0);
+        }
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt({ attempt: 2 })] });
+        await catalog.project({ steps: [aStep({ status: 'parked', failure })] });
+        await catalog.updateRun({ id: 'child', status: 'failed' });
+        await catalog.updateRun({ id: 'run-1', status: 'failed' });
+        await catalog.updateRun({ id: 'run-2', status: 'completed' });
+        await catalog.updateRun({ id: 'run-3', status: 'cancelled' });
+        expect(await catalog.noticeOverdue('run-2', at(9))).toBe(false);
+        expect(await keys('notify/a')).toEqual([
+          'run-1 train parked 1', 'run-1 overdue', 'run-1 train parked 2', 'run-1 failed',
+        ]);
+        expect(await keys('notify/b')).toEqual(['run-1 train parked 1', 'run-1 train parked 2', 'run-2 completed']);
+        const [parked] = await outbox.list({ receiver: 'notify/b' });
+        expect(parked?.body).toEqual({
+          event: 'parked', run: 'run-1', path: 'train',
+          failure: { code: 'STEP_FAILED', what: 'It broke.', fields: { exitCode: 1 } },
+        });
+      }); // prettier-ignore
 
       it('of nothing that was not committed', async () => {
         const wrong = { ...aStep({ path: 'x' }), name: null } as never;
