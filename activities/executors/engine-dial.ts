@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 
 /** A call that dockerode has no word for. */
@@ -24,7 +25,7 @@ export const engineDial = <T>(modem: object, request: EngineRequest): Promise<T>
  */
 export async function takesCalls(modem: Docker['modem']): Promise<boolean> {
   const { protocol } = modem as unknown as { readonly protocol?: string };
-  const agent = protocol === 'https' ? new https.Agent() : new http.Agent();
+  const agent = shortlyInspected(protocol === 'https' ? new https.Agent() : new http.Agent());
   const fresh = Object.assign(Object.create(modem) as object, { agent });
   const abortSignal = AbortSignal.timeout(answerMs);
   return engineDial(fresh, { path: '/_ping', method: 'GET', abortSignal }).then(
@@ -32,6 +33,10 @@ export async function takesCalls(modem: Docker['modem']): Promise<boolean> {
     () => false,
   );
 }
+
+/** docker-modem inspects all that a call has, to any depth, even if nobody reads it: of an agent's sockets that would take seconds. */
+const shortlyInspected = <T extends object>(agent: T): T =>
+  Object.defineProperty(agent, inspect.custom, { value: () => 'Agent' });
 
 const answerMs = 5_000;
 
