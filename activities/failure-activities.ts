@@ -13,6 +13,12 @@ export function failureActivities(env: StepEnvironment) {
       if (next.do === 'take-up' && (await isGone(env, next))) return { hostGone: true };
       await projector.flush();
       const known = (await catalog.attempts(run, path)).find((each) => each.attempt === attempt);
+      if (known && record.anyway !== true && next.do !== 'take-up' && (await hasResult(env, known))) {
+        const text = `attempt ${attempt} had ended with a result before it fell silent: that is taken`;
+        projector.add({ timeline: [{ run, path, at, attempt, kind: 'recorded', text }] });
+        await projector.flush();
+        return { hasResult: true };
+      }
       projector.add({
         steps: [{ ...stepRow(record, 'step', record.name), ...stateAfter(record) }],
         // An attempt that others go on for must not commit any more.
@@ -33,6 +39,16 @@ export function failureActivities(env: StepEnvironment) {
       return {};
     },
   };
+}
+
+/** Whether an attempt has a result that the next delivery would be given. */
+async function hasResult(
+  { catalog }: StepEnvironment,
+  { run, path, status }: AttemptRecord,
+): Promise<boolean> {
+  if (status !== 'completed') return false;
+  const step = (await catalog.steps(run)).find((each) => each.path === path);
+  return step?.status === 'completed';
 }
 
 /** A host that said it goes is not waited for. One that is only silent may be back in a moment: its queue's own time decides. */

@@ -4,6 +4,7 @@ import type { ResolvedImage, RunPlan } from '../sdk/protocol/messages.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import { refuseImpossible } from './admission.js';
 import type { WorkOptions } from './executors/executor.js';
+import { imageRequest } from './image-request.js';
 import { resolveSecrets } from './secrets.js';
 import type { StepEnvironment } from './step-environment.js';
 
@@ -45,7 +46,8 @@ export async function planRun(
     const reason = await env.docker.unavailable({ signal: options.signal });
     if (reason !== undefined) throw new DockerUnavailable(reason);
     const images: Record<string, ResolvedImage> = {};
-    for (const spec of specs.filter(inContainer)) images[spec.name] = await resolveImage(spec, env, options);
+    for (const spec of specs.filter(inContainer))
+      images[spec.name] = await env.docker.resolve(await imageRequest(spec, env), options);
     return { executor: 'docker', images };
   } catch (error) {
     if (env.executor === 'docker' || !isMillraceError(error) || options.signal.aborted || !isAway(error))
@@ -60,19 +62,3 @@ export async function planRun(
 
 export const inContainer = ({ isolation, image }: StepSpec): boolean =>
   isolation === 'container' && image !== undefined;
-
-async function resolveImage(
-  { name, image, source, imageContext }: StepSpec,
-  { docker, placed }: StepEnvironment,
-  options: WorkOptions,
-): Promise<ResolvedImage> {
-  if (!image) throw new DockerUnavailable(`Step \`${name}\` has no image.`);
-  return docker.resolve(
-    {
-      image,
-      requirements: source && (await placed.place('tree', source)),
-      context: imageContext && (await placed.place('tree', imageContext)),
-    },
-    options,
-  );
-}

@@ -14,6 +14,8 @@ export interface AttemptReport {
   running(detail?: string): void;
   /** The program runs already: an earlier worker started it. */
   adopted(row: AttemptRecord): void;
+  /** Whether the program has been started, or was when an earlier delivery was lost. */
+  hasBegun(): boolean;
   /** Words of the running step. */
   event(event: StepEvent): void;
   /** Facts of the execution, kept with the attempt. */
@@ -40,8 +42,8 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
   const { projector } = env;
   const scheduledAt = new Date().toISOString();
   let begun = performance.now();
-  // By it the run knows where to look for the container.
-  const where = task.executor === 'docker' ? { host: env.installation } : {};
+  const where = hostOf(task, env);
+  let hasBegun = false;
   let beat: StepHeartbeat = { status: 'queued' };
   let told = '';
   let row: AttemptRecord = {
@@ -89,12 +91,14 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     },
     running(detail = '') {
       beat = { status: 'running', ...(detail && { detail }), ...where };
+      hasBegun = true;
       row = { ...row, startedAt: new Date().toISOString() };
       begun = performance.now();
       heartbeat?.(beat);
       projector.add({ steps: [{ ...step, input, status: 'running', detail }], attempts: [row] });
     },
     adopted(known) {
+      hasBegun = true;
       row = { ...known, worker: env.worker };
       begun = performance.now() - (Date.now() - Date.parse(known.startedAt));
       beat = { status: 'running', ...where };
@@ -105,6 +109,7 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
         timeline: [decided('adopted', `adopted from ${known.worker} by ${env.worker}`)],
       });
     },
+    hasBegun: () => hasBegun,
     event(event) {
       if (event.type === 'metric') {
         const { name, value, index } = event;
@@ -167,6 +172,12 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     stop: () => clearInterval(timer),
   };
 }
+
+/** By it the run knows where to look for the container. */
+export const hostOf = (
+  { executor }: Pick<StepTask, 'executor'>,
+  { installation }: Pick<StepEnvironment, 'installation'>,
+): Pick<StepHeartbeat, 'host'> => (executor === 'docker' ? { host: installation } : {});
 
 const closedAt = (row: AttemptRecord): { closedAt?: string } =>
   row.closedAt === undefined ? {} : { closedAt: row.closedAt };

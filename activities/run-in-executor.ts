@@ -11,6 +11,7 @@ import {
   StepTimeout,
 } from '../sdk/errors.js';
 import { formatBytes } from '../sdk/bytes.js';
+import { failureKind } from '../sdk/protocol/failure.js';
 import { contract, exitCodes } from '../sdk/step-contract.js';
 import type { StepEvent } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/end-earlier-attempts.js';
@@ -24,7 +25,9 @@ import type { DiskState } from './full-disk.js';
 import { refuseFullDisk, watchDisk } from './full-disk.js';
 import { keepCheckpoint, noteWork } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
-import { handedOver, wasLeft } from './handed-over.js';
+import { placedError } from './failures.js';
+import { bringImage } from './bring-image.js';
+import { handedOver, inTrouble, wasLeft } from './handed-over.js';
 import { storingLog } from './logs/storing-log.js';
 import { noteLog } from './logs/unstored-logs.js';
 import { lastLines } from './last-lines.js';
@@ -76,10 +79,11 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
   const log = env.paths.attemptLog(task.run, task.path, attempt.attempt);
   await mkdir(path.dirname(log), { recursive: true });
   const off = AbortSignal.any([signal, leave]);
-  const begun = await hasBegun(attempt);
+  const begun = await patiently(attempt, () => hasBegun(attempt));
   const giveBack = await takeRoom(attempt, { begun, off });
   try {
-    const execution = await prepare(attempt, { folder, log, begun, off });
+    const prepared = () => prepare(attempt, { folder, log, begun, off });
+    const execution = await (begun ? patiently(attempt, prepared) : prepared());
     leave.throwIfAborted();
     const { end, failure, disk } = await executeLogged(attempt, execution, begun);
     if (isHandedOver(attempt, end)) throw handedOver(env, { kept: true });
@@ -87,17 +91,30 @@ async function followed(attempt: Attempt): Promise<Readonly<Record<string, unkno
     await refuseFailedEnd(attempt, { end, failure, log, disk });
     const values = await readValues({ spec, output: definition.output }, folder);
     const given = digestsOf(attempt.input);
-    const artifacts = await storeArtifacts({
-      spec,
-      folder,
-      values,
-      store: env.store,
-      signal,
-      given,
-    });
+    // It ended well: what it made is worth waiting for the store, and is not made once more.
+    const artifacts = await patiently(attempt, () =>
+      storeArtifacts({ spec, folder, values, store: env.store, signal, given }),
+    );
     return checkedOutput(definition, { ...values, ...artifacts }, given);
   } finally {
     giveBack();
+  }
+}
+
+/**
+ * What goes on with a container, running or ended. Where something of ours is in the way, and not the engine, it stays as it is,
+ * and this host tries again.
+ * @throws AttemptHandedOver then
+ */
+async function patiently<T>({ task, env, signal, leave }: Attempt, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = placedError(error, {});
+    const canWait = task.executor === 'docker' && task.attempt !== undefined;
+    if (!canWait || signal.aborted || leave.aborted) throw error;
+    if (failureKind(known) !== 'infrastructure' || known.code === 'DOCKER_UNAVAILABLE') throw error;
+    throw inTrouble(env, error);
   }
 }
 
@@ -109,7 +126,7 @@ async function executeLogged(
   execution: Execution,
   begun: AttemptRecord | boolean,
 ): Promise<Executed> {
-  const { report, leave, env } = attempt;
+  const { report, signal, leave, env } = attempt;
   const { run, step: path, log: file } = execution;
   const place = { run, path, attempt: attempt.attempt };
   const work = async () => {
@@ -119,8 +136,9 @@ async function executeLogged(
     return { ...executed, disk: await watchedDisk.atEnd() };
   };
   const storeWhole = async () => {
-    // What the store does not take now it gets later, from this host's file.
-    const stored = await env.store.put(file).catch(() => undefined);
+    // What the store does not take soon it gets later, from this host's file: nobody waits for it.
+    const limit = AbortSignal.timeout(signal.aborted ? cancelledLogMs : wholeLogMs);
+    const stored = await env.store.put(file, { signal: limit }).catch(() => undefined);
     if (stored) report.facts({ log: stored.digest });
   };
   const isLeft = ({ end }: Executed) => isHandedOver(attempt, end);
@@ -138,6 +156,10 @@ async function executeLogged(
   return executed;
 }
 
+const wholeLogMs = 60_000;
+/** Who cancels waits for the container to be gone. */
+const cancelledLogMs = 1_000;
+
 const isHandedOver = ({ task }: Attempt, end: ExecutionEnd): boolean =>
   end.reason === 'left' && task.executor === 'docker';
 
@@ -150,8 +172,10 @@ async function hasBegun({ task, attempt, delivery, signal, env }: Attempt): Prom
   const { run, path: step } = task;
   await env.projector.flush();
   const row = (await env.catalog.attempts(run, step)).find((each) => each.attempt === attempt);
-  if (await executorOf(task, env).hasBegun(identityOf({ task, attempt, env }), { signal }))
-    return row ?? true;
+  const found = await executorOf(task, env).find(identityOf({ task, attempt, env }), { signal });
+  if (found === 'begun') return row ?? true;
+  // Its worker died before it could start it: nothing is lost.
+  if (found === 'prepared') return false;
   if (row?.status !== 'running' && row?.status !== 'lost') return false;
   await endEarlier({ task, attempt: attempt + 1, env }, signal);
   throw new AttemptLost(
@@ -217,7 +241,7 @@ const identityOf = ({
 const eventsPosition = (log: string): string => `${log}.events`;
 
 async function prepare(
-  { task, attempt, delivery, input, signal, env }: Attempt,
+  { task, attempt, delivery, input, signal, report, env }: Attempt,
   {
     folder,
     log,
@@ -233,6 +257,7 @@ async function prepare(
   const { spec, run, path: step } = task;
   const secrets = await resolveSecrets(spec.secrets, env.secrets);
   if (!begun) {
+    await bringImage(task, env, { signal: off, onDetail: report.queued });
     // A worker that died meanwhile may have carried the checkpoint over already: nobody else has it.
     if (delivery > 1) await keepCheckpoint(folder);
     else await rm(folder, { recursive: true, force: true });

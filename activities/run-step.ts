@@ -7,7 +7,7 @@ import type { ErrorPlace, MillraceError } from '../sdk/errors.js';
 import { AttemptPreempted, AttemptSuperseded, StepCancelled, StepInputInvalid } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import { fromFailureInfo, isInfrastructure, isRetryable, toFailureInfo } from '../sdk/protocol/failure.js';
-import type { StepResult, StepTask } from '../sdk/protocol/messages.js';
+import type { StepHeartbeat, StepResult, StepTask } from '../sdk/protocol/messages.js';
 import type { StepDefinition } from '../sdk/step.js';
 import { artifactEdges } from './artifact-edges.js';
 import type { AttemptSignals } from './attempt-signals.js';
@@ -16,12 +16,13 @@ import { throughCache } from './cache/through-cache.js';
 import { forgetStep } from './carry-checkpoint.js';
 import { takeFileLock } from './executors/file-lock.js';
 import { placedError, temporalFailure } from './failures.js';
-import { handedOver, wasLeft } from './handed-over.js';
+import { handedOver, inTrouble as inTroubleNow, wasLeft } from './handed-over.js';
+import { heartbeatMs } from './heartbeat-interval.js';
 import type { SecretMask } from './mask-secrets.js';
 import { maskedFailure, secretMask } from './mask-secrets.js';
 import { recordedOutcome } from './recorded-outcome.js';
 import type { AttemptReport } from './report-attempt.js';
-import { reportAttempt } from './report-attempt.js';
+import { hostOf, reportAttempt } from './report-attempt.js';
 import { releaseAttempt } from './run-in-executor.js';
 import { runWithCheckpoints } from './checkpoints/run-with-checkpoints.js';
 import { runInWorker } from './run-in-worker.js';
@@ -47,7 +48,12 @@ export function createRunStep(env: StepEnvironment): (task: StepTask) => Promise
     // Until the end is recorded: a worker that Temporal has given up may have the attempt still.
     const letGo = await alone(given);
     try {
-      const recorded = delivery > 1 ? await recordedOutcome(env, given.place) : undefined;
+      const recorded =
+        delivery > 1
+          ? await recordedOutcome(env, given.place).catch((error: unknown) => {
+              throw inTrouble(given, error);
+            })
+          : undefined;
       if (recorded) await tidyUp(given, { forget: false });
       if (recorded && 'failure' in recorded) throw temporalFailure(fromFailureInfo(recorded.failure), true);
       return recorded?.result ?? (await runAttempt(given));
@@ -67,12 +73,14 @@ type Given = {
 };
 
 /** Waits until no other worker of this host has the attempt. @returns lets go of it */
-async function alone({ task, attempt, delivery, signals, env }: Given): Promise<() => Promise<void>> {
+async function alone(given: Given): Promise<() => Promise<void>> {
+  const { task, attempt, delivery, signals, env } = given;
   if (task.executor === 'worker') return () => Promise.resolve();
   const log = env.paths.attemptLog(task.run, task.path, attempt);
-  await mkdir(path.dirname(log), { recursive: true });
   const { signal, leave } = signals;
+  const beating = delivery > 1 ? beats(given) : undefined;
   try {
+    await mkdir(path.dirname(log), { recursive: true });
     const lock = await takeFileLock(`${log}.lock`, { signal: AbortSignal.any([signal, leave]) });
     return async () => {
       await lock[Symbol.asyncDispose]();
@@ -80,8 +88,23 @@ async function alone({ task, attempt, delivery, signals, env }: Given): Promise<
   } catch (error) {
     if (wasLeft(error, signals))
       throw temporalFailure(handedOver(env, { kept: delivery > 1, cause: error }), true);
-    throw signal.aborted ? new CancelledFailure('cancelled') : error;
+    throw signal.aborted ? new CancelledFailure('cancelled') : inTrouble(given, error);
+  } finally {
+    clearInterval(beating);
   }
+}
+
+/** Who waits for the attempt must not seem dead, and hears of a cancellation only by the answers. */
+function beats({ task, env }: Given): NodeJS.Timeout {
+  const { heartbeat } = contextOf();
+  const beat: StepHeartbeat = { status: 'running', ...hostOf(task, env) };
+  heartbeat(beat);
+  return setInterval(() => heartbeat(beat), heartbeatMs);
+}
+
+/** The container goes on whatever keeps this worker from seeing to it: others, or itself a moment later, find it as it is. */
+function inTrouble({ task, delivery, env }: Given, error: unknown): unknown {
+  return task.executor === 'docker' && delivery > 1 ? temporalFailure(inTroubleNow(env, error), true) : error;
 }
 
 async function runAttempt(given: Given): Promise<StepResult> {
@@ -159,9 +182,13 @@ async function recordEnd(
   // Its program was stopped because of that; one that had come to an end by itself tells how, for whoever asks next.
   const stopped = signals.signal.aborted;
   if (others || (stopped && signals.why() === 'given-up')) {
-    await report.lost(toFailureInfo(new AttemptSuperseded('Temporal gave this attempt up.', place)));
+    const givenUp = new AttemptSuperseded('Temporal gave this attempt up.', place);
+    // One that never began its next delivery begins under the same number.
+    if (report.hasBegun()) await report.lost(toFailureInfo(givenUp));
     await tidyUp(given, { forget: false });
-    return new CancelledFailure('given up');
+    // Only who was cancelled may say so: the service takes it from nobody else.
+    const asked = Context.current().cancellationSignal.aborted;
+    return asked ? new CancelledFailure('given up') : temporalFailure(givenUp, true);
   }
   if (stopped && signals.why() === 'cancelled') {
     await report.failed('cancelled', toFailureInfo(new StepCancelled('The step was cancelled.', place)));

@@ -21,15 +21,18 @@ export type FailureDecision = {
   /** Why it was decided so. */
   readonly reason: string;
   readonly next: NextMove;
+  /** Also where the attempt has a recorded result: it cannot be had. Default false. */
+  readonly anyway?: boolean;
 };
 
 /** Writes how an attempt ended, and what was decided, where people see it. */
 export const recordFailure = (
   { task: { run, path, spec }, scheduledAt }: StepCall,
-  decision: FailureDecision,
+  { anyway, ...decision }: FailureDecision,
 ): Promise<RecordedFailure> =>
   local[activityNames.recordFailure]({
     ...decision,
+    ...(anyway === true && { anyway }),
     run,
     path,
     name: spec.name,

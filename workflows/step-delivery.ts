@@ -12,7 +12,7 @@ import type { DeliveryFailure } from './delivery-failure.js';
 import { deliveryFailure } from './delivery-failure.js';
 import type { FailureDecision, StepCall } from './record-failure.js';
 import { recordFailure } from './record-failure.js';
-import type { FailedAttempt } from './retry-decision.js';
+import type { FailedAttempt, RetryDecision } from './retry-decision.js';
 import { decideRetry } from './retry-decision.js';
 import type { RunPause } from './run-pause.js';
 
@@ -72,6 +72,8 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     let from = Date.now();
     /** Deliveries of one attempt in a row that came to nothing at once: what kills each worker that takes it up must have an end. */
     let brief = 0;
+    /** Deliveries of one attempt that were to bring its recorded result, and did not. */
+    let untold = 0;
     for (;;) {
       const sent = Date.now();
       try {
@@ -91,7 +93,7 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
           place = { path: place.path, attempt, delivery: place.delivery + 1 };
           continue;
         }
-        brief = Date.now() - sent < briefMs ? brief + 1 : 0;
+        brief = Date.now() - sent < briefMs || isTrouble(failure) ? brief + 1 : 0;
         const again = brief < mostBrief ? await sameAttempt(call, place, failed) : undefined;
         if (again) {
           if (brief > 1) await sleep(Math.min(1_000 * brief, 10_000));
@@ -102,14 +104,23 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         const { memory: had } = task.spec.resources;
         const decision = decideRetry(task.spec.retry, { failures, memory: had, random: Math.random() });
         const { reason } = decision;
-        if (!decision.again) return giveUp(call, { attempt, failure, reason }, failed.cause);
-        const { waitMs, memory } = decision;
-        await recordFailure(call, { attempt, failure, reason, next: { do: 'retry', waitMs, memory } });
-        if (waitMs > 0) await sleep(waitMs);
-        task = withMemory(task, memory);
+        const next = moveOf(decision) ?? afterLast(task);
+        const anyway = untold >= mostBrief;
+        const { hasResult } = await recordFailure(call, { attempt, failure, reason, next, anyway });
+        if (hasResult) {
+          untold += 1;
+          if (untold > 1) await sleep(Math.min(1_000 * untold, 10_000));
+          failures.pop();
+          place = { path: place.path, attempt, delivery: place.delivery + 1 };
+          continue;
+        }
+        if (next.do !== 'retry') throw new LastFailure(fromFailureInfo(failure, failed.cause), next);
+        if (next.waitMs > 0) await sleep(next.waitMs);
+        task = withMemory(task, next.memory);
         place = nextAttempt(task.path);
         from = Date.now();
         brief = 0;
+        untold = 0;
       }
     }
   }
@@ -150,6 +161,13 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     },
   };
 }
+
+/** What is to be done after a failure, where another attempt follows. */
+const moveOf = (decision: RetryDecision): Extract<NextMove, { readonly do: 'retry' }> | undefined =>
+  decision.again ? { do: 'retry', waitMs: decision.waitMs, memory: decision.memory } : undefined;
+
+/** The worker could not see to it, and left it as it was: that must have an end, however long each try takes. */
+const isTrouble = ({ fields }: FailureInfo): boolean => fields?.['trouble'] === true;
 
 const takeUp = 'its host may have it still';
 const briefMs = 60_000;

@@ -53,8 +53,21 @@ export function createDockerExecutor({
     kind: 'docker',
     resolve: (request, options) => resolver.resolve(request, options),
     unavailable: (options) => unavailable(docker, host, options?.signal),
-    hasBegun: async (identity, { signal }) =>
-      (await findContainer(docker, identity, { host, patience, signal })) !== undefined,
+    async bring(image, request, options) {
+      try {
+        // Known once, known for good: no step pays for this but the first in an image.
+        await factsOf(image.id, options.signal);
+      } catch (error) {
+        options.signal.throwIfAborted();
+        if (statusOf(error) !== 404)
+          throw engineError(error, { what: 'Docker could not look at the image', host });
+        await resolver.bring(image, request, options);
+      }
+    },
+    async find(identity, { signal }) {
+      const found = await findContainer(docker, identity, { host, patience, signal });
+      return found === undefined ? 'absent' : found.begun ? 'begun' : 'prepared';
+    },
     execute: (execution, { signal, leave = never, takeUp = true }) =>
       execute({ ...engine, execution, signal, leave, takeUp }),
     async release(identity) {
@@ -108,7 +121,8 @@ type Run = {
 
 async function execute(run: Run): Promise<ExecutionEnd> {
   const { docker, execution, signal } = run;
-  const found = run.takeUp && !signal.aborted ? await findContainer(docker, execution, run) : undefined;
+  const there = run.takeUp && !signal.aborted ? await findContainer(docker, execution, run) : undefined;
+  const found = there?.begun ? there : undefined;
   const secrets = execution.secrets.map(({ value }) => value);
   const log = await openOutputLog(execution.log, {
     // What it was given at its start may have been replaced since.

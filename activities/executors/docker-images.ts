@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import { ImageBuildFailed, InfrastructureFailed } from '../../sdk/errors.js';
+import { isInfrastructure } from '../../sdk/protocol/failure.js';
 import type { ImageSpec } from '../../sdk/image.js';
 import type { ResolvedImage } from '../../sdk/protocol/messages.js';
 import { readBuildContext } from './build-context.js';
@@ -77,18 +78,51 @@ export function createImageResolver({ docker, env, patience }: ImageResolverOpti
     return ensure(tag, make, options);
   }
 
+  async function resolve(request: ImageRequest, options: WorkOptions): Promise<ResolvedImage> {
+    try {
+      const found = await base(request, options);
+      const requirements = request.requirements && (await readRequirements(request.requirements));
+      if (!requirements) return found;
+      const derive = (shared: WorkOptions) =>
+        deriveImage(docker, { base: found, requirements }, withEnv(shared));
+      return await ensure(derivedTag(found, requirements), derive, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      throw engineError(error, { what: 'Docker could not make the image ready', host });
+    }
+  }
+
+  /** By the registry's digest, which names the same image everywhere; a tag may have moved on. */
+  async function pullExactly({ id, repoDigest }: ResolvedImage, options: WorkOptions): Promise<boolean> {
+    if (repoDigest === undefined) return false;
+    await share(repoDigest, (shared) => pullImage(docker, repoDigest, withEnv(shared)), options);
+    return (await inspect(docker, id)) !== undefined;
+  }
+
   return {
-    async resolve(request, options) {
+    resolve,
+    async bring(image, request, options) {
+      const { reference, id } = image;
+      const fields = { image: reference, id };
+      const hint =
+        'Its digest is fixed for the run: bring it to each host, from a registry or with `docker save` and `docker load`.';
       try {
-        const found = await base(request, options);
-        const requirements = request.requirements && (await readRequirements(request.requirements));
-        if (!requirements) return found;
-        const derive = (shared: WorkOptions) =>
-          deriveImage(docker, { base: found, requirements }, withEnv(shared));
-        return await ensure(derivedTag(found, requirements), derive, options);
+        if (await pullExactly(image, options)) return;
+        const made = await resolve(await request(), options);
+        if (made.id === id) return;
+        throw new InfrastructureFailed(
+          `Image \`${reference}\` is not on this host as the run has it (${id}): here it is ${made.id}.`,
+          { hint, fields },
+        );
       } catch (error) {
         options.signal.throwIfAborted();
-        throw engineError(error, { what: 'Docker could not make the image ready', host });
+        const known = engineError(error, { what: 'Docker could not look at the image', host });
+        if (isInfrastructure(known)) throw known;
+        throw new InfrastructureFailed(`Image \`${reference}\` (${id}) is not on this host: ${known.what}`, {
+          hint,
+          fields,
+          cause: error,
+        });
       }
     },
   };

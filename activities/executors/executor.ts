@@ -74,17 +74,19 @@ export type ImageRequest = {
   readonly context: string | undefined;
 };
 
+/** `begun`: started, running or ended, to be taken up by `execute`. `prepared`: never started; `execute` begins it anew. */
+export type FoundExecution = 'begun' | 'prepared' | 'absent';
+
 /** Runs one attempt's program: the only thing that differs between Docker and a process on the host. */
 export interface Executor {
   readonly kind: 'docker' | 'process';
   /** Undefined when it can run steps here; else one sentence saying why not and what to do. */
   unavailable(options?: { readonly signal?: AbortSignal }): Promise<string | undefined>;
   /**
-   * Whether this attempt's program was started here and can be taken up by `execute`, running or ended. A process cannot: it ends
-   * with its worker.
+   * What there is of this attempt here. A process ends with its worker and cannot be taken up.
    * @throws DockerUnavailable, InfrastructureFailed
    */
-  hasBegun(identity: ExecutionIdentity, options: { readonly signal: AbortSignal }): Promise<boolean>;
+  find(identity: ExecutionIdentity, options: { readonly signal: AbortSignal }): Promise<FoundExecution>;
   /**
    * Runs the program to its end and returns how it ended; throws only when the executor itself fails. On abort the program
    * is stopped (SIGTERM, then SIGKILL after the step's `stopGraceMs`) before it returns. A container stays until `release`, so that its end can be
@@ -117,6 +119,12 @@ export interface ImageResolver {
    * @throws ImageNotFound, ImageBuildFailed, DependenciesFailed, DockerUnavailable
    */
   resolve(request: ImageRequest, options: WorkOptions): Promise<ResolvedImage>;
+  /**
+   * Brings an image that another host resolved to this one: there already, pulled by its registry's digest, or made from the same
+   * request where that gives the same image.
+   * @throws InfrastructureFailed when this host cannot have it: another may; DockerUnavailable
+   */
+  bring(image: ResolvedImage, request: () => Promise<ImageRequest>, options: WorkOptions): Promise<void>;
 }
 
 export type InterpreterRequest = {

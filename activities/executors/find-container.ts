@@ -9,6 +9,8 @@ import type { ExecutionIdentity } from './executor.js';
 export type FoundContainer = {
   readonly container: Docker.Container;
   readonly state: Docker.ContainerInspectInfo['State'];
+  /** Whether it was started, and not only created. */
+  readonly begun: boolean;
   /** ISO 8601 with nine digits of a second, as in its log. Its first output may be older than its start, as the engine tells it. */
   readonly createdAt: string;
 };
@@ -20,8 +22,7 @@ export type FindOptions = {
 };
 
 /**
- * The container in which this attempt was started, running or ended; one that was only created does not count. An engine that is
- * being restarted is waited for.
+ * The container of this attempt. An engine that is being restarted is waited for.
  * @throws DockerUnavailable when it does not come back, InfrastructureFailed
  */
 export async function findContainer(
@@ -39,8 +40,7 @@ export async function findContainer(
         what,
         signal,
       });
-      if (!begun.has(State.Status)) return undefined;
-      return { container, state: State, createdAt: nineDigits(Created) };
+      return { container, state: State, begun: begun.has(State.Status), createdAt: nineDigits(Created) };
     } catch (error) {
       signal.throwIfAborted();
       if (statusOf(error) === 404) return undefined;

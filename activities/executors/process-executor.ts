@@ -54,7 +54,7 @@ export function createProcessExecutor({ env = process.env, output }: ProcessExec
           ? 'Steps run as processes on Linux and macOS only: run them in Docker, or the worker under WSL.'
           : undefined,
       ),
-    hasBegun: () => Promise.resolve(false),
+    find: () => Promise.resolve('absent'),
     execute: (execution, options) => execute({ execution, env, share, output }, options),
     release: () => Promise.resolve(),
     interpreter: (request, options) => hostInterpreter(request, { ...options, env, share }),

@@ -19,6 +19,7 @@ const kinds: Readonly<Record<string, FailureKind>> = {
   ATTEMPT_HANDED_OVER: 'preempted',
   WORKER_LOST: 'worker_lost',
   ATTEMPT_LOST: 'worker_lost',
+  ATTEMPT_SUPERSEDED: 'worker_lost',
   INFRASTRUCTURE_FAILED: 'infrastructure',
   DOCKER_UNAVAILABLE: 'infrastructure',
   TEMPORAL_UNAVAILABLE: 'infrastructure',

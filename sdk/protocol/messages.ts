@@ -204,6 +204,8 @@ export type RecordFailure = CallPlace & {
   /** Why so. */
   readonly reason: string;
   readonly next: NextMove;
+  /** Also where the attempt has a recorded result, which cannot be had. */
+  readonly anyway?: boolean;
 };
 export type NextMove =
   /** The same attempt is given to its host again, which may have its container still. */
@@ -212,8 +214,12 @@ export type NextMove =
   /** @property until ISO 8601 */
   | { readonly do: 'park'; readonly until?: string }
   | { readonly do: 'fail' };
-/** Whether the host may still be there; when it is known to be gone nothing is recorded of a `take-up`. */
-export type RecordedFailure = { readonly hostGone?: boolean };
+export type RecordedFailure = {
+  /** The host of a `take-up` is known to be gone: nothing was recorded. */
+  readonly hostGone?: boolean;
+  /** The attempt had a result, and only the word of it was lost: instead of the move it is to be delivered once more, to anybody. */
+  readonly hasResult?: boolean;
+};
 
 export type RecordGate = CallPlace & { readonly outcome: GateOutcome; readonly evidence: unknown };
 export type OpenApproval = CallPlace & {

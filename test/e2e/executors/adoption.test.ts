@@ -74,7 +74,7 @@ describeWith({ docker: true }, 'a container whose worker is gone', () => {
       // It prints while nobody watches.
       await pause(500);
     }
-    expect(await executor.hasBegun(execution, { signal })).toBe(true);
+    expect(await executor.find(execution, { signal })).toBe('begun');
     const end = await takeUp(execution);
     expect(end).toMatchObject({ reason: 'exited', exitCode: 0 });
     expect(end.durationMs).toBeGreaterThan(4_000);
@@ -104,7 +104,7 @@ describeWith({ docker: true }, 'a container whose worker is gone', () => {
     expect(await takeUp(execution)).toEqual(end);
     expect(await loggedLines(execution.log)).toEqual(['out begun', 'out done']);
     await executor.release(execution);
-    expect(await executor.hasBegun(execution, { signal })).toBe(false);
+    expect(await executor.find(execution, { signal })).toBe('absent');
   });
 
   test('that ended before and after what nobody saw: out of memory, a signal, its time', async () => {
@@ -165,7 +165,7 @@ describeWith({ docker: true }, 'a container whose worker is gone', () => {
   test('is made anew when it was never started', async () => {
     const execution = await sh('echo "from the new one"');
     await docker.createContainer({ name: containerName(execution), Image: python.id, Cmd: ['false'] });
-    expect(await executor.hasBegun(execution, { signal })).toBe(false);
+    expect(await executor.find(execution, { signal })).toBe('prepared');
     expect(await takeUp(execution)).toMatchObject({ exitCode: 0 });
     expect(await loggedLines(execution.log)).toEqual(['out from the new one']);
   });

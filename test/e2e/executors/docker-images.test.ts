@@ -171,6 +171,32 @@ describeWith({ docker: true }, 'images for the Docker executor', () => {
     expect(changed.reference).not.toBe(image.reference);
   });
 
+  test('brings an image that another host resolved only as what it was there, and says when this host has another', async () => {
+    const folder = await folderOf({ Dockerfile: 'FROM python:3.12-slim\nCOPY . /app\n', 'a.txt': unique });
+    const asked = () => Promise.resolve(request({ image: built, context: folder }));
+    const image = await executor.resolve(await asked(), options);
+    removeImage(image.reference);
+    await executor.bring(image, () => Promise.reject(new Error('nothing is made of what is there')), options);
+    const elsewhere = { ...image, id: `sha256:${'0'.repeat(64)}` } as const;
+    const brought = executor.bring(elsewhere, asked, options);
+    await expect(brought).rejects.toMatchObject({
+      code: 'INFRASTRUCTURE_FAILED',
+      fields: { id: elsewhere.id },
+    });
+    await expect(brought).rejects.toThrow(
+      `here it is ${image.id}. Its digest is fixed for the run: bring it to each host`,
+    );
+    const absent = { kind: 'reference', reference: '127.0.0.1:1/team/absent:1' } as const;
+    const pulled = {
+      reference: absent.reference,
+      id: elsewhere.id,
+      repoDigest: `127.0.0.1:1/team/absent@${elsewhere.id}`,
+    };
+    await expect(
+      executor.bring(pulled, () => Promise.resolve(request({ image: absent })), options),
+    ).rejects.toMatchObject({ code: 'INFRASTRUCTURE_FAILED', cause: { code: 'IMAGE_NOT_FOUND' } });
+  });
+
   test('shows the last lines of a build that failed, and names a Dockerfile that is missing', async () => {
     const folder = await folderOf({
       Dockerfile: `FROM python:3.12-slim\nRUN echo compiling ${unique} && exit 9\n`,

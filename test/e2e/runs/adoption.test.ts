@@ -4,6 +4,7 @@ import type { MillraceClient, RunHandle } from '../../../client/index.js';
 import { createClient } from '../../../client/index.js';
 import type { Config } from '../../../config/config.js';
 import { loadConfig } from '../../../config/load-config.js';
+import { openCatalog } from '../../../store/open-catalog.js';
 import { describeWith } from '../../support/describe-with.js';
 import { releaseAtEnd } from '../../support/release-at-end.js';
 import { startCli } from '../../support/run-cli.js';
@@ -164,6 +165,34 @@ describeWith({ temporal: true, docker: true }, 'a container whose worker goes', 
     });
     expect(await run.result()).toEqual({ n: 250, attempt: 2 });
     expect(await attemptsOf(run)).toEqual(['2 completed', '1 lost']);
+  });
+
+  test('has its recorded result taken by another host when its own cannot tell of it any more', async () => {
+    const here = { MILLRACE_STATE_DIR: path.join(project, 'here'), MILLRACE_ADOPT_WITHIN: '3 s' };
+    const there = { MILLRACE_STATE_DIR: path.join(project, 'there'), MILLRACE_ADOPT_WITHIN: '3 s' };
+    const hereConfig = await configOf(here);
+    await using hasty = await createClient({ config: hereConfig });
+    const first = await startWorker(here);
+    await waitFor(() => client.currentBuild(), { what: 'the worker', timeoutMs: 60_000 });
+    const run = await hasty.start('counting', { tenths: 600 });
+    const rowOf = async () => (await catalog.attempts(run.id))[0];
+    await using catalog = await openCatalog(hereConfig.catalog);
+    await waitFor(async () => (await rowOf())?.status === 'running', { what: 'its row', timeoutMs: 30_000 });
+    first.kill('SIGKILL');
+    await first.ended;
+    // As its worker wrote it in the moment before it died, its word to the service being lost.
+    const [row, [step]] = [await rowOf(), await catalog.steps(run.id)];
+    const closedAt = new Date().toISOString();
+    await catalog.project({
+      attempts: [{ ...row!, status: 'completed', closedAt }],
+      steps: [{ ...step!, status: 'completed', detail: '', closedAt, output: { n: 600, attempt: 1 } }],
+    });
+    await startWorker(there);
+    expect(await run.result()).toEqual({ n: 600, attempt: 1 });
+    expect(await attemptsOf(run)).toEqual(['1 completed']);
+    expect((await run.why('counts')).map(({ kind }) => kind)).toContain('recorded');
+    const left = containersOf(hereConfig).map((line) => line.split(' ')[0]!);
+    execFileSync('docker', ['rm', '--force', ...left]);
   });
 });
 

@@ -7,13 +7,15 @@ import { CancelledFailure } from '@temporalio/common';
 import pino from 'pino';
 import { z } from 'zod';
 import { createAdmission } from '../../../activities/admission.js';
-import type { Executor } from '../../../activities/executors/executor.js';
+import type { Executor, ImageResolver } from '../../../activities/executors/executor.js';
 import { noEnd } from '../../../activities/executors/executor.js';
 import { createProjector } from '../../../activities/projector.js';
 import { createRunStep } from '../../../activities/run-step.js';
 import type { StepEnvironment } from '../../../activities/step-environment.js';
 import { statePaths } from '../../../config/state-paths.js';
 import type { StepTask } from '../../../sdk/protocol/messages.js';
+import { file } from '../../../sdk/artifact.js';
+import { StoreUnavailable } from '../../../sdk/errors.js';
 import { step, STEP } from '../../../sdk/step.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { openCatalog } from '../../../store/open-catalog.js';
@@ -27,6 +29,7 @@ import { aRun, anAttempt, aStep, at } from '../store/records.js';
 /** Containers that live until `end` aborts or they are released, and outlive whoever watches them. */
 function fakeEngine() {
   const containers = new Set<number>();
+  const prepared = new Set<number>();
   const state = { starts: 0, stopped: 0, exitCode: 0, releaseFails: false, end: new AbortController() };
   const until = (signals: readonly (AbortSignal | undefined)[]) =>
     new Promise<void>((resolve) => {
@@ -35,9 +38,11 @@ function fakeEngine() {
         signal?.addEventListener('abort', () => resolve(), { once: true });
       }
     });
-  const docker: Pick<Executor, 'kind' | 'hasBegun' | 'execute' | 'release'> = {
+  const docker: Pick<Executor & ImageResolver, 'kind' | 'find' | 'bring' | 'execute' | 'release'> = {
     kind: 'docker',
-    hasBegun: ({ attempt }) => Promise.resolve(containers.has(attempt)),
+    find: ({ attempt }) =>
+      Promise.resolve(containers.has(attempt) ? 'begun' : prepared.has(attempt) ? 'prepared' : 'absent'),
+    bring: () => Promise.resolve(),
     async execute({ attempt, folder }, { signal, leave }) {
       if (!containers.has(attempt)) state.starts += 1;
       containers.add(attempt);
@@ -48,6 +53,7 @@ function fakeEngine() {
       }
       if (!state.end.signal.aborted) return noEnd('left');
       await writeFile(path.join(folder, 'output.json'), '{"n":1}');
+      await writeFile(path.join(folder, 'out/made'), 'made').catch(() => undefined);
       return { ...noEnd('exited'), exitCode: state.exitCode };
     },
     async release({ attempt }) {
@@ -55,8 +61,16 @@ function fakeEngine() {
       containers.delete(attempt);
     },
   };
-  return { state, docker, containers };
+  return { state, docker, containers, prepared };
 }
+
+const makes = step({
+  name: 'train',
+  image: 'busybox:latest',
+  command: ['/bin/true', '{out.made}'],
+  input: z.object({}),
+  output: z.object({ made: file() }),
+})[STEP];
 
 async function host() {
   const folder = await temporaryFolder();
@@ -99,17 +113,18 @@ async function host() {
     executor: 'docker',
     input: {},
   };
-  const deliver = (given: Partial<StepTask>, cancellation = new AbortController()) =>
+  const beats: unknown[] = [];
+  const deliver = (given: Partial<StepTask>, cancellation = new AbortController(), on = env) =>
     asyncLocalStorage.run(
       {
         info: { attempt: 1, retryPolicy: { maximumAttempts: 21 }, scheduledTimestampMs: Date.parse(at(0)) },
         cancellationSignal: cancellation.signal,
-        heartbeat: () => undefined,
+        heartbeat: (details: unknown) => void beats.push(details),
       } as unknown as Context,
-      () => createRunStep(env)({ ...task, ...given }),
+      () => createRunStep(on)({ ...task, ...given }),
     );
   const begun = () => waitFor(() => engine.state.starts === 1, { what: 'the program to start' });
-  return { catalog, env, engine, deliver, draining, begun };
+  return { catalog, env, engine, deliver, draining, begun, beats };
 }
 
 const givenUp = () => new CancelledFailure('NOT_FOUND');
@@ -201,7 +216,7 @@ test('an attempt that is fenced while it comes to its end completes nothing', as
   await waitFor(async () => (await catalog.attempts('run-1')).length === 1, { what: 'its row' });
   await catalog.project({ attempts: [anAttempt({ status: 'lost', startedAt: at(1) })] });
   engine.state.end.abort();
-  await expect(first).rejects.toMatchObject({ name: 'CancelledFailure' });
+  await expect(first).rejects.toMatchObject({ type: 'ATTEMPT_SUPERSEDED' });
   expect(await catalog.attempts('run-1')).toMatchObject([{ status: 'lost' }]);
   expect((await catalog.steps('run-1'))[0]?.status).not.toBe('completed');
 });
@@ -244,4 +259,91 @@ test('a checkpoint that was carried over for an attempt whose worker then died i
   expect(await catalog.timeline('run-1')).toContainEqual(
     expect.objectContaining({ attempt: 2, kind: 'checkpoint-restored' }),
   );
+});
+
+test('who waits for a worker that has the attempt still beats meanwhile: it is not taken for dead, and hears of a cancellation', async () => {
+  const { deliver, begun, engine, beats } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  const before = beats.length;
+  const cancellation = new AbortController();
+  const second = deliver({ attempt: 1, delivery: 2 }, cancellation);
+  await waitFor(() => beats.length >= before + 4, { what: 'beats of both' });
+  expect(beats.slice(before)).toContainEqual({ status: 'running', host: 'here' });
+  cancellation.abort(new CancelledFailure('CANCELLED'));
+  await expect(second).rejects.toMatchObject({ name: 'CancelledFailure' });
+  engine.state.end.abort();
+  await first;
+});
+
+test('one that was given up before it began leaves no row: its next delivery begins under the same number', async () => {
+  const { deliver, env, engine, catalog } = await host();
+  const all = { cpus: 4, memory: 1, gpus: 0, shm: 0, pids: 1, disk: 0 };
+  const giveBack = env.admission.count(all);
+  const cancellation = new AbortController();
+  const first = deliver({ attempt: 1, delivery: 1, executor: 'process' }, cancellation);
+  await waitFor(async () => (await catalog.steps('run-1'))[0]?.status === 'queued', { what: 'it to wait' });
+  cancellation.abort(givenUp());
+  await expect(first).rejects.toMatchObject({ name: 'CancelledFailure' });
+  expect(await catalog.attempts('run-1')).toEqual([]);
+  giveBack();
+  engine.state.end.abort();
+  expect(await deliver({ attempt: 1, delivery: 2 })).toEqual({ output: { n: 1 } });
+});
+
+test('that it was lost is told again when the word of it was lost, and by nobody as cancelled', async () => {
+  const { deliver, catalog } = await host();
+  const failure = { code: 'ATTEMPT_LOST', what: 'The container is gone, and nobody saw how it ended.' };
+  await catalog.project({ attempts: [anAttempt({ status: 'lost', failure })] });
+  await expect(deliver({ attempt: 1, delivery: 3 })).rejects.toMatchObject({ type: 'ATTEMPT_LOST' });
+});
+
+test('trouble of the worker that takes it up stops no container: it is left as it is for the next delivery', async () => {
+  const { deliver, begun, draining, env, engine, catalog } = await host();
+  const first = deliver({ attempt: 1, delivery: 1 });
+  await begun();
+  draining.abort();
+  await expect(first).rejects.toMatchObject({ type: 'ATTEMPT_HANDED_OVER' });
+  const next = new AbortController().signal;
+  const away = { ...catalog, attempts: () => Promise.reject(new Error('connection refused')) };
+  const inTrouble = { ...env, draining: next, catalog: away };
+  await expect(deliver({ attempt: 1, delivery: 2 }, undefined, inTrouble)).rejects.toMatchObject({
+    type: 'ATTEMPT_HANDED_OVER',
+    details: [{ fields: { host: 'here', trouble: true } }],
+  });
+  expect([[...engine.containers], engine.state.stopped]).toEqual([[1], 0]);
+  engine.state.end.abort();
+  expect(await deliver({ attempt: 1, delivery: 3 }, undefined, { ...env, draining: next })).toEqual({
+    output: { n: 1 },
+  });
+  expect(engine.state.starts).toBe(1);
+});
+
+test('what a container made is not made again for a store that is away at its end', async () => {
+  const { deliver, env, engine, catalog } = await host();
+  engine.state.end.abort();
+  const definition = makes;
+  const away = { ...env.store, put: () => Promise.reject(new StoreUnavailable('The store is away.')) };
+  const given = { ...env, placed: { ...env.placed, definition: async () => definition } };
+  const task = { spec: storedSpec(definition.spec), attempt: 1 };
+  await expect(deliver({ ...task, delivery: 1 }, undefined, { ...given, store: away })).rejects.toMatchObject(
+    { type: 'ATTEMPT_HANDED_OVER', details: [{ fields: { host: 'here', trouble: true } }] },
+  );
+  expect(await deliver({ ...task, delivery: 2 }, undefined, given)).toMatchObject({
+    output: { made: { size: 4 } },
+  });
+  expect(engine.state.starts).toBe(1);
+  expect(await catalog.attempts('run-1')).toMatchObject([{ attempt: 1, status: 'completed' }]);
+});
+
+test('a container that was made and never started is made anew in the same attempt', async () => {
+  const { deliver, engine, catalog } = await host();
+  await catalog.project({
+    attempts: [anAttempt({ status: 'running' })],
+    steps: [aStep({ status: 'retrying' })],
+  });
+  engine.prepared.add(1);
+  engine.state.end.abort();
+  expect(await deliver({ attempt: 1, delivery: 2 })).toEqual({ output: { n: 1 } });
+  expect(await catalog.attempts('run-1')).toMatchObject([{ attempt: 1, status: 'completed' }]);
 });

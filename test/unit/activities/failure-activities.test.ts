@@ -88,3 +88,15 @@ test('a parked step is open, a failed one closed', async () => {
   await record({ do: 'fail' });
   expect(await catalog.steps('run-1')).toMatchObject([{ status: 'failed', closedAt: at(9) }]);
 });
+
+test('a result that was recorded before its worker fell silent is taken, whatever was decided, unless it cannot be had', async () => {
+  const { catalog, record } = await recorder();
+  const completed = { status: 'completed', closedAt: at(8) } as const;
+  await catalog.project({ steps: [aStep(completed)], attempts: [anAttempt(completed)] });
+  const retry = { do: 'retry', waitMs: 0, memory: 1 } as const;
+  expect(await record(retry)).toEqual({ hasResult: true });
+  expect(await record({ do: 'fail' })).toEqual({ hasResult: true });
+  expect(await catalog.steps('run-1')).toMatchObject([{ status: 'completed' }]);
+  expect((await catalog.timeline('run-1')).map(({ kind }) => kind)).toEqual(['recorded']);
+  expect(await record(retry, { anyway: true })).toEqual({});
+});
