@@ -38,16 +38,16 @@ export function endNotice(
   return event ? [{ key: `${run} ${after}`, body: { event, run } }] : [];
 }
 
-/** A step that is parked, once for each attempt that came to it. */
+/** A step that is parked, once for each attempt that came to it; after a repair anew, also where no worker took that attempt up. */
 export function parkedNotice(
   before: KnownStep | undefined,
   { record, attempt }: KnownStep,
 ): readonly Notice[] {
-  const { run, path, status, failure } = record;
+  const { run, path, status, failure, repair } = record;
   if (status !== 'parked' || before?.record.status === 'parked') return [];
   return [
     {
-      key: `${run} ${path} parked ${attempt}`,
+      key: `${run} ${path} parked ${attempt}${repair ? ` repaired ${repair.at}` : ''}`,
       body: { event: 'parked', run, path, ...(failure && { failure: withoutLog(failure) }) },
     },
   ];

@@ -190,6 +190,26 @@ export function outboxContract(name: string, open: () => Promise<Catalog>): void
         });
       }); // prettier-ignore
 
+      it('of a step that is parked anew after a repair, also where no worker took it up, and once', async () => {
+        const { outbox } = catalog;
+        await outbox.subscribe('notify/a', ['notify.parked']);
+        await catalog.insertRun(aRun());
+        await catalog.project({ steps: [aStep({ status: 'parked' })], attempts: [anAttempt({ status: 'failed' })] });
+        for (const second of [10, 20]) {
+          const repair = { do: 'retry', by: 'ada', at: at(second) } as const;
+          await catalog.project({ steps: [aStep({ status: 'queued', repair })] });
+          // Written again, as by an activity whose answer was lost, after the service said that it waits.
+          for (let twice = 0; twice < 2; twice += 1) {
+            await catalog.project({ steps: [aStep({ status: 'parked' })] });
+            await catalog.project({ steps: [aStep({ status: 'queued' })] });
+          }
+          await catalog.project({ steps: [aStep({ status: 'parked' })] });
+        }
+        expect(await keys('notify/a')).toEqual([
+          'run-1 train parked 1', `run-1 train parked 1 repaired ${at(10)}`, `run-1 train parked 1 repaired ${at(20)}`,
+        ]);
+      }); // prettier-ignore
+
       it('of nothing that was not committed', async () => {
         const wrong = { ...aStep({ path: 'x' }), name: null } as never;
         await expect(catalog.project({ steps: [aStep(), wrong] })).rejects.toThrow();
