@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pino } from 'pino';
 import { runCommand } from '../../../notify/run-command.js';
+import { releaseAtEnd } from '../../support/release-at-end.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -31,6 +32,42 @@ test('one that fails says so with its last words, and one that is not there too'
 test('it need not read what it is given', async () => {
   const { ended } = await run('exit 0', { input: 'x'.repeat(1_000_000) });
   await expect(ended).resolves.toBeUndefined();
+});
+
+/** Starts what outlives its whole group and holds its pipes, and says its process id in a file. */
+const daemon = 'setsid sleep 600 & echo $! > daemon;';
+async function endDaemonAtEnd(cwd: string): Promise<void> {
+  const pid = await waitFor(
+    async () => {
+      const said = Number(await readFile(path.join(cwd, 'daemon'), 'utf8'));
+      // Of a file that is still empty it would be 0: this process's whole group.
+      return said > 1 && said;
+    },
+    { what: 'its daemon' },
+  );
+  releaseAtEnd(() => process.kill(pid, 'SIGKILL'));
+}
+
+test('what it leaves running is not waited for, and it has done its work', async () => {
+  const { cwd, lines, ended } = await run(`${daemon} echo told; exit 0`);
+  await endDaemonAtEnd(cwd);
+  await expect(ended).resolves.toBeUndefined();
+  expect(lines.join('')).toContain('told');
+});
+
+test('when its time is over it is given up, whatever it started elsewhere', async () => {
+  const late = new AbortController();
+  const { cwd, ended } = await run(`${daemon} wait`, { signal: late.signal });
+  await endDaemonAtEnd(cwd);
+  late.abort(new Error('too late'));
+  await expect(ended).rejects.toThrow('too late');
+});
+
+test('of much output the end is kept', async () => {
+  const { lines, ended } = await run('yes "a long story" | head -n 400000; echo "the end"');
+  await ended;
+  const { output } = JSON.parse(lines[0]!) as { readonly output: string };
+  expect([output.length <= 4_000, output.endsWith('a long story\nthe end')]).toEqual([true, true]);
 });
 
 test('when its time is over it ends with all it started', async () => {
