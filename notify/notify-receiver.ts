@@ -4,9 +4,9 @@ import type { Receiver } from '../outbox/receiver.js';
 import type { Catalog } from '../store/catalog.js';
 import type { NoticeMessage, OutboxMessage } from '../store/outbox.js';
 import { noticeOf } from './notice.js';
+import { postWebhook } from './post-webhook.js';
 import type { RunCommandOptions } from './run-command.js';
 import { runCommand } from './run-command.js';
-import { webhookHeaders } from './sign-webhook.js';
 
 /** Whom to tell of what: an address that takes JSON by POST, or a program that gets it on its standard input. */
 export type NotifyTarget = {
@@ -40,7 +40,11 @@ export function notifyReceiver(target: NotifyTarget, options: NotifyOptions): Re
       if (!notice) return;
       const body = JSON.stringify(notice);
       const id = messageId(message);
-      if ('url' in target) return post(target, { id, body, secret: options.secret, signal });
+      if ('url' in target) {
+        const { url, secret: name } = target;
+        const secret = name === undefined ? undefined : await options.secret(name);
+        return postWebhook(url, { id, body, secret, signal });
+      }
       const env = { MILLRACE_NOTICE_ID: id, MILLRACE_NOTICE_TYPE: notice.type };
       await runCommand(target.command, { ...options, input: body, env, signal });
     },
@@ -50,32 +54,3 @@ export function notifyReceiver(target: NotifyTarget, options: NotifyOptions): Re
 /** The same one whenever the message is sent again: who has seen it need not take it twice. */
 const messageId = ({ receiver, key }: OutboxMessage): string =>
   `msg_${createHash('sha256').update(`${receiver} ${key}`).digest('hex').slice(0, 32)}`;
-
-async function post(
-  { url, secret: name }: { readonly url: string; readonly secret?: string | undefined },
-  {
-    id,
-    body,
-    secret,
-    signal,
-  }: Pick<NotifyOptions, 'secret'> & {
-    readonly id: string;
-    readonly body: string;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const timestamp = Math.floor(Date.now() / 1000);
-  const signed = webhookHeaders({ id, timestamp, body }, name === undefined ? undefined : await secret(name));
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'user-agent': 'millrace', ...signed },
-    body,
-    // Elsewhere the signature is nobody's business.
-    redirect: 'manual',
-    signal,
-  });
-  const text = await response.text();
-  if (response.ok) return;
-  const said = text.trim().slice(0, 200);
-  throw new Error(`${new URL(url).origin} answered ${response.status}${said ? `: ${said}` : ''}`);
-}
