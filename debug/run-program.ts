@@ -48,6 +48,8 @@ export type ProgramOptions = {
   /** Folder of a store that is made to name what comes out by its digest, and removed. */
   readonly artifacts: string;
   readonly onLine: (line: ProgramLine) => void;
+  /** What it says of itself, masked as all of it is. */
+  readonly onEvent?: (event: StepEvent) => void;
   readonly signal: AbortSignal;
   readonly env: DebugEnvironment;
 };
@@ -96,7 +98,7 @@ export async function runProgram(
 
 async function execute(
   execution: Execution,
-  { executor: kind, onLine, signal, env }: ProgramOptions,
+  { executor: kind, onLine, onEvent, signal, env }: ProgramOptions,
 ): Promise<{ readonly end: ExecutionEnd; readonly events: readonly StepEvent[] }> {
   const executor = kind === 'docker' ? env.docker : env.process;
   const mask = await secretMask(execution.spec.secrets, env.secrets);
@@ -105,6 +107,7 @@ async function execute(
     onEvent(said) {
       const event = maskedEvent(said, mask);
       events.push(event);
+      onEvent?.(event);
       if (event.type === 'message') messageLines(event).map(programLine).forEach(onLine);
     },
     onGarbage: (line) => onLine(note(`millrace: a line of the events file is no event: ${mask(line)}`)),

@@ -1,6 +1,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { removeTree } from '../activities/remove-tree.js';
+import type { StepEvent } from '../sdk/step-contract.js';
 import { contract } from '../sdk/step-contract.js';
 import { restoreValue } from '../store/values-by-reference.js';
 import { changeStep } from './change-step.js';
@@ -30,29 +31,36 @@ export const runStepAlone = (
         ),
     },
     async ({ recorded, laidOut, tried, signal, folder }) => {
+      const events: StepEvent[] = [];
       const result = await runProgram(laidOut, {
         executor: tried.executor,
         recorded: await restoreValue(recorded.step.output, env.store),
         artifacts: path.join(folder, 'artifacts'),
         onLine,
+        onEvent: (event) => events.push(event),
         signal,
         env,
       });
       const kept = path.join(env.paths.apart(tried.run, tried.step), stamp());
       const { folder: _folder, ...about } = tried;
       const end = { ...about, input: laidOut.input, ...result, folder: kept };
-      await keepResult({ from: tried.folder, log: laidOut.execution.log, kept }, end);
+      await keepResult({ from: tried.folder, log: laidOut.execution.log, events, kept }, end);
       return end;
     },
   );
 
-/** What it made and said; inputs and source are named by their digests. */
-const resultNames = [contract.outputs, contract.output, contract.events, contract.input];
+/** What it made, as it is; inputs and source are named by their digests. */
+const resultNames = [contract.outputs, contract.output, contract.input];
 
-async function keepResult(
-  { from, log, kept }: { readonly from: string; readonly log: string; readonly kept: string },
-  result: unknown,
-): Promise<void> {
+type Result = {
+  readonly from: string;
+  readonly log: string;
+  /** Not as the program wrote them: a secret may be in it. */
+  readonly events: readonly StepEvent[];
+  readonly kept: string;
+};
+
+async function keepResult({ from, log, events, kept }: Result, result: unknown): Promise<void> {
   await mkdir(path.dirname(kept), { recursive: true });
   const draft = `${kept}.part`;
   await mkdir(draft);
@@ -60,6 +68,8 @@ async function keepResult(
     for (const name of resultNames)
       await rename(path.join(from, name), path.join(draft, name)).catch(ignoreMissing);
     await rename(log, path.join(draft, 'log')).catch(ignoreMissing);
+    const lines = events.map((event) => `${JSON.stringify(event)}\n`);
+    await writeFile(path.join(draft, contract.events), lines.join(''));
     await writeFile(path.join(draft, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
     await rename(draft, kept);
   } catch (error) {

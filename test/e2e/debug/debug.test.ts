@@ -258,7 +258,8 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
     const { project, config } = millrace;
     const script = await readFile(path.join(project, 'trainer/train.sh'), 'utf8');
     await mkdir(path.join(project, 'other'));
-    await writeFile(path.join(project, 'other/train.sh'), `echo other code\n${script}`);
+    const tells = `echo '{"type":"progress","fraction":0.5,"message":"with '$TOKEN'"}' >> "$MILLRACE_DIR/events.jsonl"`;
+    await writeFile(path.join(project, 'other/train.sh'), `echo other code\n${tells}\n${script}`);
     await writeFile(path.join(project, 'more.csv'), '1\n2\n3\n4\n5\n');
     const lines: string[] = [];
     const end = await tools.step(
@@ -291,6 +292,11 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
       'result.json',
     ]);
     expect(await readFile(path.join(end.folder, 'out/model'), 'utf8')).toBe('5\n');
+    const told = (await readFile(path.join(end.folder, 'events.jsonl'), 'utf8')).trim().split('\n');
+    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { type: 'progress', fraction: 0.5, message: 'with ***' },
+      { type: 'metric', name: 'loss', value: 0.25 },
+    ]);
     expect(JSON.parse(await readFile(path.join(end.folder, 'result.json'), 'utf8'))).toEqual(
       JSON.parse(JSON.stringify(end)),
     );
