@@ -1,11 +1,10 @@
-import { UnknownStep } from '../sdk/errors.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { CachePlace, CacheUse, KeyParts } from '../store/cache-index.js';
 import type { Catalog } from '../store/catalog.js';
 import { readView } from './read-view.js';
 import type { KeyChange } from './key-changes.js';
 import { keyChanges } from './key-changes.js';
-import { nearestName } from './nearest-name.js';
+import { unknownStep } from './unknown-step.js';
 
 /** What the cache did for a step of a run. */
 export type CacheWhy = CachePlace & {
@@ -49,10 +48,5 @@ export async function cacheWhy(
 
 async function requireStep({ run, path }: CachePlace, catalog: Catalog): Promise<void> {
   const paths = (await readView(run, catalog)).steps.map((step) => step.path);
-  if (paths.includes(path)) return;
-  const nearest = nearestName(path, paths);
-  throw new UnknownStep(`Run \`${run}\` has no step \`${path}\`.`, {
-    run,
-    hint: `${nearest === undefined ? '' : `Did you mean \`${nearest}\`? `}Its steps: ${paths.join(', ') || 'none'}.`,
-  });
+  if (!paths.includes(path)) throw unknownStep({ run, path, known: paths });
 }

@@ -102,7 +102,10 @@ export interface RunHandle<O = unknown> {
    * @throws UnknownStep, RepairRefused, ImageNotFound
    */
   repair(step: string, options: RepairOptions): Promise<void>;
-  /** Each decision about the run, or about one of its steps, with its cause, oldest first. @throws UnknownRun */
+  /**
+   * Each decision about the run and its child runs, or about one of their steps (`score/train`), with its cause, oldest first.
+   * @throws UnknownRun, UnknownStep
+   */
   why(step?: string): Promise<readonly WhyEntry[]>;
   /**
    * Asks the run to end: its containers are stopped, then its cleanup runs. A second time, or with `force`, ends that too.

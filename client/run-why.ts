@@ -10,6 +10,7 @@ import type { CacheUse } from '../store/cache-index.js';
 import type { TimelineEntry } from '../store/timeline.js';
 import { formatBytes } from '../sdk/bytes.js';
 import { UnknownRun } from '../sdk/errors.js';
+import { unknownStep } from './unknown-step.js';
 
 /** Something that happened to a run or one of its steps, with its cause. */
 export type WhyEntry = Pick<TimelineEntry, 'path' | 'at' | 'attempt' | 'kind' | 'text' | 'data'>;
@@ -25,13 +26,59 @@ export type WhyParts = {
   readonly approvals: readonly ApprovalRecord[];
 };
 
-/** Each decision about a run, or about one of its steps, in one timeline, oldest first. @throws UnknownRun */
-export async function runWhy(
-  id: string,
-  { step, catalog }: { readonly step: string | undefined; readonly catalog: Catalog },
-): Promise<readonly WhyEntry[]> {
+export type WhyOptions = {
+  /** Path of one step, of a child run's as `score/train`. */
+  readonly step: string | undefined;
+  readonly catalog: Catalog;
+};
+
+/**
+ * Each decision about a run and its child runs, or about one of their steps, in one timeline, oldest first. What is about a child run
+ * as a whole stands at the step that called it.
+ * @throws UnknownRun; UnknownStep with the nearest path
+ */
+export async function runWhy(id: string, { step, catalog }: WhyOptions): Promise<readonly WhyEntry[]> {
   const run = await catalog.run(id);
   if (!run) throw new UnknownRun(`There is no run \`${id}\`.`, { hint: 'See `millrace runs`.' });
+  const entries = inOrder(await entriesOfTree(run, { step, catalog }));
+  if (step !== undefined && !entries.some(({ path }) => path === step)) {
+    const all = await entriesOfTree(run, { step: undefined, catalog });
+    const known = new Set(all.map(({ path }) => path).filter((path) => path !== ''));
+    throw unknownStep({ run: id, path: step, known: [...known] });
+  }
+  return entries;
+}
+
+/** Of the run and of those below it, as far as they are about the step. @param place of a child run: the path of the step that called it */
+async function entriesOfTree(
+  run: RunRecord,
+  { step, catalog }: WhyOptions,
+  place = '',
+): Promise<readonly WhyEntry[]> {
+  const shown = (path: string) => (path === '' ? place : place === '' ? path : `${place}/${path}`);
+  const wanted = (path: string) => step === undefined || isAbout(step, shown(path));
+  const own = (await entriesOf(run, wanted, catalog))
+    .filter(({ path }) => wanted(path))
+    .map((each) => ({ ...each, path: shown(each.path) }));
+  const children = (await catalog.runs({ parent: run.id, limit: 1_000 })).flatMap((child) =>
+    child.parent && wanted(child.parent.path) ? [{ child, at: shown(child.parent.path) }] : [],
+  );
+  const below = await Promise.all(
+    children.map(({ child, at }) => entriesOfTree(child, { step, catalog }, at)),
+  );
+  return [...own, ...below.flat()];
+}
+
+/** Of a step is what happened to it, to the runs it is in, and below it where it is a child run. */
+const isAbout = (step: string, path: string): boolean =>
+  path === '' || path === step || step.startsWith(`${path}/`) || path.startsWith(`${step}/`);
+
+async function entriesOf(
+  run: RunRecord,
+  wanted: (path: string) => boolean,
+  catalog: Catalog,
+): Promise<readonly WhyEntry[]> {
+  const { id } = run;
   const [steps, attempts, decided, gates, approvals] = await Promise.all([
     catalog.steps(id),
     catalog.attempts(id),
@@ -39,9 +86,9 @@ export async function runWhy(
     catalog.gates(id),
     catalog.approvals({ run: id }),
   ]);
-  const asked = steps.filter(({ path, kind }) => kind === 'step' && (step === undefined || path === step));
+  const asked = steps.filter(({ path, kind }) => kind === 'step' && wanted(path));
   const uses = await Promise.all(asked.map(({ path }) => catalog.cache.use({ run: id, path })));
-  const entries = timeline({
+  return timeline({
     run,
     steps,
     attempts,
@@ -50,8 +97,10 @@ export async function runWhy(
     approvals,
     uses: uses.filter((use) => use !== undefined),
   });
-  return step === undefined ? entries : entries.filter(({ path }) => path === step || path === '');
 }
+
+const inOrder = (entries: readonly WhyEntry[]): readonly WhyEntry[] =>
+  entries.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
 
 /** The timeline of a run's records. */
 export function timeline({
@@ -93,11 +142,7 @@ export function timeline({
       ? []
       : [entry('', run.closedAt, 'ended', `${run.status}${run.failure ? `: ${run.failure.what}` : ''}`)]),
   ];
-  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-  return entries
-    .map((each, index) => ({ each, index }))
-    .sort((a, b) => order(a.each.at, b.each.at) || a.index - b.index)
-    .map(({ each }) => each);
+  return inOrder(entries);
 }
 
 const entry = (path: string, at: string, kind: string, text: string, attempt = 0): WhyEntry => ({

@@ -12,10 +12,15 @@ import { runArgument } from './show.js';
 export const whyCommand = (): Command =>
   new Command('why')
     .summary('say what was decided about a run or step, and why')
-    .description('Prints each decision about a run, or about one of its steps, with its cause, oldest first.')
+    .description(
+      'Prints each decision about a run and its child runs, or about one of their steps, with its cause, oldest first.',
+    )
     .argument('<run>', runArgument)
-    .argument('[step]', 'path of one step, such as train#2')
-    .addHelpText('after', examples([['millrace why last'], ['millrace why last train#2']]))
+    .argument('[step]', 'path of one step, such as train#2 or score/train')
+    .addHelpText(
+      'after',
+      examples([['millrace why last'], ['millrace why last train#2'], ['millrace why last score/train']]),
+    )
     .action(
       action<readonly [string, string | undefined]>(async ({ args: [text, step], output }) =>
         withClient(async ({ client }) => {

@@ -1,0 +1,83 @@
+import { runWhy } from '../../../client/run-why.js';
+import type { Catalog } from '../../../store/catalog.js';
+import { anAttempt, aRun, aStep, at } from '../store/records.js';
+import { newCatalog } from './catalog.js';
+
+/** `run-1` trains and then calls `score`, which trains too and calls `deep`, which has one step. */
+async function family(): Promise<Catalog> {
+  const catalog = await newCatalog();
+  await catalog.insertRun(aRun({ startedAt: at(0) }));
+  await catalog.insertRun(
+    aRun({ id: 'run-1.score', pipeline: 'score', parent: { run: 'run-1', path: 'score' }, startedAt: at(4) }),
+  );
+  await catalog.insertRun(
+    aRun({ id: 'run-1.score.deep', pipeline: 'deep', parent: { run: 'run-1.score', path: 'deep' }, startedAt: at(7) }),
+  ); // prettier-ignore
+  await catalog.project({
+    steps: [
+      aStep({ path: 'train', scheduledAt: at(1) }),
+      aStep({ path: 'score', kind: 'pipeline', scheduledAt: at(3) }),
+      aStep({ run: 'run-1.score', path: 'train', scheduledAt: at(5) }),
+      aStep({ run: 'run-1.score', path: 'deep', kind: 'pipeline', scheduledAt: at(6) }),
+      aStep({ run: 'run-1.score.deep', path: 'check', scheduledAt: at(8) }),
+    ],
+    attempts: [
+      anAttempt({ startedAt: at(2) }),
+      anAttempt({ run: 'run-1.score.deep', path: 'check', startedAt: at(9) }),
+    ],
+  });
+  return catalog;
+}
+
+const told = async (step?: string) =>
+  (await runWhy('run-1', { step, catalog: await family() })).map(({ path, kind }) => `${path}: ${kind}`);
+
+test('of a run and all below it there is one timeline, each at its place', async () => {
+  expect(await told()).toEqual([
+    ': started',
+    'train: called',
+    'train: attempt',
+    'score: called',
+    'score: started',
+    'score/train: called',
+    'score/deep: called',
+    'score/deep: started',
+    'score/deep/check: called',
+    'score/deep/check: attempt',
+  ]);
+});
+
+test('a step of a child run is asked for by its place, and told of with the runs it is in', async () => {
+  expect(await told('train')).toEqual([': started', 'train: called', 'train: attempt']);
+  expect(await told('score/train')).toEqual([
+    ': started',
+    'score: called',
+    'score: started',
+    'score/train: called',
+  ]);
+  expect((await told('score/deep/check')).slice(-2)).toEqual([
+    'score/deep/check: called',
+    'score/deep/check: attempt',
+  ]);
+});
+
+test('of a child run as a step all of it is told', async () => {
+  expect(await told('score')).toEqual((await told()).filter((line) => !line.startsWith('train')));
+});
+
+test.each([
+  ['trian', 'Did you mean `train`?'],
+  ['score/trian', 'Did you mean `score/train`?'],
+  ['score/deep/chekc', 'Did you mean `score/deep/check`?'],
+  ['nothing like it', 'Its steps: train, score, score/train, score/deep, score/deep/check.'],
+])('a step that is not there, %s, is refused with what was meant', async (step, hint) => {
+  await expect(told(step)).rejects.toMatchObject({
+    code: 'UNKNOWN_STEP',
+    message: expect.stringContaining(hint),
+  });
+});
+
+test('a run that is not there is said to be none', async () => {
+  const asked = runWhy('run-9', { step: undefined, catalog: await newCatalog() });
+  await expect(asked).rejects.toMatchObject({ code: 'UNKNOWN_RUN' });
+});
