@@ -34,11 +34,7 @@ export async function noteWork(folder: string, work: string): Promise<void> {
   await writeFile(workFile(folder), work);
 }
 
-/** The checkpoint of the newest attempt before this one that left any, also of one whose worker died. */
-export const localCheckpoint = async (folder: string): Promise<LocalCheckpoint | undefined> =>
-  (await localCheckpoints(folder))[0];
-
-/** What attempts before this one left, of the newest first. */
+/** What attempts before this one left, also those whose worker died, of the newest first. */
 export async function localCheckpoints(folder: string): Promise<readonly LocalCheckpoint[]> {
   const step = path.dirname(folder);
   const attempts = (await readdir(step).catch(() => []))

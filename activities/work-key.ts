@@ -14,3 +14,9 @@ export const workKey = ({ spec, image, input }: StepTask): Digest =>
     image?.id ?? null,
     input ?? null,
   ]);
+
+/** Whether a checkpoint is of that work. Of builds of before it was kept nobody knows: then it counts. */
+export const isOfWork =
+  (work: string) =>
+  (checkpoint: { readonly work?: string }): boolean =>
+    checkpoint.work === undefined || checkpoint.work === work;

@@ -4,6 +4,7 @@ import type { Execution } from '../activities/executors/executor.js';
 import { makeExecution } from '../activities/make-execution.js';
 import type { Session } from '../activities/sessions.js';
 import { layOutFolder } from '../activities/step-folder.js';
+import { workKey } from '../activities/work-key.js';
 import { StepInputInvalid } from '../sdk/errors.js';
 import { inputProblems } from '../sdk/input-problems.js';
 import type { StepTask } from '../sdk/protocol/messages.js';
@@ -48,7 +49,9 @@ export async function layOutSession(
   const definition = await env.placed.definition(task.spec);
   const input = validInput(definition, task);
   const mode = task.executor === 'docker' && !own ? 'link' : 'copy';
-  const checkpoint = await checkpoints?.({ run: task.run, step: task.path, upTo: attempt });
+  const upToHere = { run: task.run, step: task.path, upTo: attempt };
+  const checkpoint = await checkpoints?.({ ...upToHere, work: workKey(recorded) });
+  const newest = await checkpoints?.(upToHere);
   await checkpoint?.place(path.join(folder, contract.checkpoint));
   await layOutFolder({ folder, input, mode, store: env.store, signal });
   const { found, missing } = await secretsHere(task, env);
@@ -72,6 +75,11 @@ export async function layOutSession(
         ? ['It runs inside a worker; here it is a process of its own.']
         : []),
       ...(checkpoint ? [`Its checkpoint is that of attempt ${checkpoint.attempt}.`] : []),
+      ...(newest && newest.attempt !== checkpoint?.attempt
+        ? [
+            `The checkpoint of attempt ${newest.attempt} is of another input, source or image: it is left aside.`,
+          ]
+        : []),
       ...missing.map(
         (name) => `This host has no secret ${name} (${env.secrets.places(name)}): it is missing.`,
       ),

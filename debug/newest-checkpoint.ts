@@ -1,5 +1,6 @@
 import { cp } from 'node:fs/promises';
-import { localCheckpoint } from '../activities/carry-checkpoint.js';
+import { localCheckpoints as leftHere } from '../activities/carry-checkpoint.js';
+import { isOfWork } from '../activities/work-key.js';
 import type { StatePaths } from '../config/state-paths.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { Catalog } from '../store/catalog.js';
@@ -16,7 +17,12 @@ export type CheckpointRequest = {
   readonly step: string;
   /** Newer attempts do not count. */
   readonly upTo: number;
+  /** Digest of what the step works on and with: one of other work is none. Default: any counts. */
+  readonly work?: string;
 };
+
+const isWanted = ({ work }: CheckpointRequest): ((found: { readonly work?: string }) => boolean) =>
+  work === undefined ? () => true : isOfWork(work);
 
 /** Where checkpoints can be had from. */
 export type CheckpointSource = (wanted: CheckpointRequest) => Promise<Checkpoint | undefined>;
@@ -24,8 +30,9 @@ export type CheckpointSource = (wanted: CheckpointRequest) => Promise<Checkpoint
 /** What attempts left, or write now, on this host. It is copied, never taken. */
 export const localCheckpoints =
   (paths: StatePaths): CheckpointSource =>
-  async ({ run, step, upTo }) => {
-    const found = await localCheckpoint(paths.attempt(run, step, upTo + 1));
+  async (wanted) => {
+    const { run, step, upTo } = wanted;
+    const found = (await leftHere(paths.attempt(run, step, upTo + 1))).find(isWanted(wanted));
     if (!found) return undefined;
     const { attempt, folder: from } = found;
     return { attempt, place: (folder) => cp(from, folder, { recursive: true, verbatimSymlinks: true }) };
@@ -34,8 +41,9 @@ export const localCheckpoints =
 /** What was stored while attempts ran, on any host. */
 export const storedCheckpoints =
   ({ catalog, store }: { readonly catalog: Catalog; readonly store: ArtifactStore }): CheckpointSource =>
-  async ({ run, step, upTo }) => {
-    for (const { attempt, digest } of await catalog.checkpoints.list(run, step)) {
+  async (wanted) => {
+    const { run, step, upTo } = wanted;
+    for (const { attempt, digest } of (await catalog.checkpoints.list(run, step)).filter(isWanted(wanted))) {
       const tree = { digest, type: 'tree' } as const;
       if (attempt > upTo || !(await store.has(tree))) continue;
       return { attempt, place: (folder) => store.place(tree, folder, { mode: 'copy' }) };

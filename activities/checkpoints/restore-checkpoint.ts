@@ -3,6 +3,7 @@ import { formatBytes } from '../../sdk/bytes.js';
 import { isMillraceError } from '../../sdk/errors.js';
 import type { CheckpointRecord } from '../../store/checkpoints.js';
 import { localCheckpoints, takeCheckpoint } from '../carry-checkpoint.js';
+import { isOfWork } from '../work-key.js';
 import type { CheckpointPlace } from './checkpoint-place.js';
 import { checkpointFolder, tell } from './checkpoint-place.js';
 
@@ -13,7 +14,7 @@ import { checkpointFolder, tell } from './checkpoint-place.js';
  */
 export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
   const { run, path: step, attempt, work, folder, env } = place;
-  const isSame = isOf(work);
+  const isSame = isOfWork(work);
   if (attempt === 1) return;
   if (await hasOwn(place)) {
     tell(place, {
@@ -46,17 +47,11 @@ export async function restoreCheckpoint(place: CheckpointPlace): Promise<void> {
 
 type Found = { readonly attempt: number; readonly work?: string };
 
-/** Of builds of before it was kept nobody knows: then it counts. */
-const isOf =
-  (work: string) =>
-  (each: Found): boolean =>
-    each.work === undefined || each.work === work;
-
 /** The newest is not gone on from in silence. */
 function tellOfOthers(place: CheckpointPlace, found: readonly Found[]): void {
   const newest = Math.max(...found.map((each) => each.attempt));
   const ofNewest = found.filter((each) => each.attempt === newest);
-  if (ofNewest.length === 0 || ofNewest.some(isOf(place.work))) return;
+  if (ofNewest.length === 0 || ofNewest.some(isOfWork(place.work))) return;
   tell(place, {
     kind: 'checkpoint-left-aside',
     text: `the checkpoint of attempt ${newest} is of another input, source or image: it is left aside`,

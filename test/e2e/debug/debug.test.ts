@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { noteWork } from '../../../activities/carry-checkpoint.js';
 import { stepProcesses } from '../../../activities/executors/process-leftovers.js';
 import { sweepSessions } from '../../../activities/sessions.js';
 import { createDebugTools } from '../../../debug/index.js';
@@ -31,6 +32,8 @@ export const onHost = step({ name: 'onHost', source: './trainer', env: { MODE: '
   command: ['/bin/sh', 'train.sh', '{in.table}', '{input.trees}', '{out.model}'], retry: { attempts: 2, initialInterval: '10ms' }, input: data, output: trained });
 export const inside = step({ name: 'inside', isolation: 'none', input: z.object({ table: dataset() }), output: z.object({ note: model() }) },
   async ({ table }, { out }) => { await writeFile(out.note, 'size ' + table.size); return {}; });
+export const breaks = step({ name: 'breaks', image: 'busybox:latest', source: './trainer', retry: { attempts: 1 }, input: data, output: z.object({}),
+  command: ['sh', '-c', 'echo so far > /millrace/checkpoint/state; exit 3'] });
 `,
   'trainer/train.sh': `
 echo "token is $TOKEN"
@@ -42,20 +45,22 @@ echo '{"auc":0.'$2'}' > "$MILLRACE_DIR/output.json"
   'd.pipeline.ts': `
 import { approval, dataset, pipeline } from 'millrace';
 import { z } from 'zod';
-import { inside, onHost, train } from './d.steps.js';
+import { breaks, inside, onHost, train } from './d.steps.js';
 export const child = pipeline({ name: 'child', input: z.object({ table: dataset() }) }, async ({ table }) => (await inside({ table })).note);
 export const all = pipeline({ name: 'all', input: z.object({ table: dataset() }) }, async ({ table }) => {
   const first = await train({ table });
   const second = await onHost({ table });
   const note = await child({ table });
   return { first, second, note };
-});`,
+});
+export const broken = pipeline({ name: 'broken', input: z.object({ table: dataset() }) }, async ({ table }) => breaks({ table }));`,
 };
 
 describeWith({ temporal: true, docker: true, python: true }, 'debugging a step', () => {
   let millrace: TestMillrace;
   let tools: DebugTools;
   let run: string;
+  let broken: string;
   let before: string;
 
   beforeAll(async () => {
@@ -64,6 +69,11 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
     millrace = await startMillrace({ files, env: { MILLRACE_EXECUTOR: 'docker' } });
     const { client, project, config } = millrace;
     await writeFile(path.join(project, 'table.csv'), 'a,b\n1,2\n3,4\n');
+    const failed = await client.start('broken', {
+      table: await client.upload(path.join(project, 'table.csv')),
+    });
+    await failed.result().catch(() => undefined);
+    broken = failed.id;
     const started = await client.start('all', {
       table: await client.upload(path.join(project, 'table.csv')),
     });
@@ -99,14 +109,14 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
   const leftContainers = () =>
     execFileSync('docker', ['ps', '-aq', '--filter', `label=millrace.run=${run}`], { encoding: 'utf8' });
 
-  async function type(script: string, step: string, attempt?: number) {
+  async function type(script: string, step: string, attempt?: number, of = run) {
     const stdin = new PassThrough();
     const stdout = new PassThrough();
     const stderr = new PassThrough();
     const said = Promise.all([text(stdout), text(stderr)]);
     let tried: TriedStep | undefined;
     const ending = tools.shell(
-      { run, step, attempt },
+      { run: of, step, attempt },
       { terminal: { stdin, stdout, stderr }, onReady: (ready) => (tried = ready) },
     );
     stdin.end(script);
@@ -242,6 +252,28 @@ describeWith({ temporal: true, docker: true, python: true }, 'debugging a step',
     expect(newest.end.notes).toContain('Its checkpoint is that of attempt 2.');
     expect((await type('cat /millrace/checkpoint/state\n', 'train', 1)).out).toBe('old');
     expect(await readFile(path.join(attempt(run, 'train', 2), 'checkpoint/state'), 'utf8')).toBe('new');
+  });
+
+  test('a checkpoint is that of the same work: what the attempt itself left, and none from before a repair to other work', async () => {
+    const folder = statePaths(millrace.config.stateDir).attempt(broken, 'breaks', 1);
+    const script = 'cat /millrace/checkpoint/state 2>/dev/null\n';
+    const same = await type(script, 'breaks', 1, broken);
+    expect([same.out, same.end.notes]).toEqual(['so far\n', ['Its checkpoint is that of attempt 1.']]);
+    await rm(folder, { recursive: true });
+    expect((await type(script, 'breaks', 1, broken)).out).toBe('so far\n');
+    const left = path.join(path.dirname(folder), '2');
+    await mkdir(path.join(left, 'checkpoint'), { recursive: true });
+    await writeFile(path.join(left, 'checkpoint/state'), 'other');
+    await noteWork(left, 'of another input');
+    await using catalog = await openCatalog(millrace.config.catalog);
+    const [first] = await catalog.attempts(broken, 'breaks');
+    await catalog.project({ attempts: [{ ...first!, attempt: 2 }] });
+    const other = await type(script, 'breaks', 2, broken);
+    expect(other.out).toBe('so far\n');
+    expect(other.end.notes).toEqual([
+      'Its checkpoint is that of attempt 1.',
+      'The checkpoint of attempt 2 is of another input, source or image: it is left aside.',
+    ]);
   });
 
   test('what no program ran for, and what is not there, is refused', async () => {
