@@ -29,6 +29,11 @@ export interface LogChunks {
   next(place: LogPlace): Promise<number | undefined>;
   /** Notes one that is stored, where it begins at the end of the last one. @returns where the next one begins, as above */
   add(chunk: Omit<LogChunk, 'sequence'>): Promise<number | undefined>;
+  /**
+   * Names the whole log of an attempt in the place of its chunks. @param log.size bytes
+   * @returns false, and changes nothing, where the attempt has its log already or its chunks hold more
+   */
+  replace(place: LogPlace, log: Pick<LogChunk, 'digest' | 'size'>): Promise<boolean>;
   /** In their order. @param after only those after this sequence */
   list(place: LogPlace, after?: number): Promise<readonly LogChunk[]>;
 }

@@ -3,7 +3,6 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path';
 import type { StatePaths } from '../../config/state-paths.js';
 import { isClosed } from '../../sdk/states.js';
-import type { AttemptRecord } from '../../store/catalog.js';
 import type { LogPlace } from '../../store/log-chunks.js';
 import { takeFileLock } from '../executors/file-lock.js';
 import type { StepEnvironment } from '../step-environment.js';
@@ -58,17 +57,16 @@ async function isSettled(place: LogPlace, env: LeftLogsEnvironment): Promise<boo
   if (!row) return over;
   if (row.log !== undefined) return true;
   if (row.status === 'running' && !over) return false;
-  return (await storeWhole(place, row, env)) === 'nothing';
+  return (await storeWhole(place, env)) === 'nothing';
 }
 
 async function storeWhole(
-  { run, path: step, attempt }: LogPlace,
-  row: AttemptRecord,
+  place: LogPlace,
   { paths, store, catalog }: LeftLogsEnvironment,
 ): Promise<'stored' | 'busy' | 'nothing'> {
-  const file = paths.attemptLog(run, step, attempt);
+  const file = paths.attemptLog(place.run, place.path, place.attempt);
   const size = await stat(file).then((found) => found.size, () => 0); // prettier-ignore
-  const last = (await catalog.logChunks.list({ run, path: step, attempt })).at(-1);
+  const last = (await catalog.logChunks.list(place)).at(-1);
   if (size === 0 || size < (last ? last.position + last.size : 0)) return 'nothing';
   // Who follows the attempt still, stores it.
   const lock = await takeFileLock(`${file}.lock`, { signal: AbortSignal.timeout(busyMs) }).catch(
@@ -76,9 +74,9 @@ async function storeWhole(
   );
   if (!lock) return 'busy';
   try {
-    const { digest } = await store.put(file, { signal: AbortSignal.timeout(storeWithinMs) });
-    await catalog.project({ attempts: [{ ...row, log: digest }] });
-    return 'stored';
+    const log = await store.put(file, { signal: AbortSignal.timeout(storeWithinMs) });
+    // Another host may have stored more of it meanwhile.
+    return (await catalog.logChunks.replace(place, log)) ? 'stored' : 'nothing';
   } finally {
     await lock[Symbol.asyncDispose]();
   }

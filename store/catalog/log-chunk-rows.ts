@@ -8,6 +8,7 @@ import type { CatalogDb, CatalogTables } from './tables.js';
 export const kyselyLogChunks = (db: CatalogDb): LogChunks => ({
   next: (place) => exclusive(db, [`run ${place.run}`], async (trx) => (await lastEnd(trx, place))?.position),
   add: (chunk) => exclusive(db, [`run ${chunk.run}`], (trx) => add(trx, chunk)),
+  replace: (place, log) => exclusive(db, [`run ${place.run}`], (trx) => replace(trx, place, log)),
   list: (place, after) => list(db, place, after),
 });
 
@@ -35,8 +36,31 @@ async function add(trx: CatalogDb, chunk: Omit<LogChunk, 'sequence'>): Promise<n
   return position + size;
 }
 
-async function lastEnd(trx: CatalogDb, place: LogPlace): Promise<End | undefined> {
-  if (!(await takesMore(trx, place))) return undefined;
+async function replace(
+  trx: CatalogDb,
+  place: LogPlace,
+  { digest, size }: Pick<LogChunk, 'digest' | 'size'>,
+): Promise<boolean> {
+  if ((await endOfChunks(trx, place)).position > size) return false;
+  const { run, path, attempt } = place;
+  const named = await trx
+    .updateTable('attempts')
+    .set({ log: digest })
+    .where('run', '=', run)
+    .where('path', '=', path)
+    .where('attempt', '=', attempt)
+    .where('log', 'is', null)
+    .returning('attempt')
+    .executeTakeFirst();
+  if (!named) return false;
+  await dropLogChunks(trx, [{ ...place, log: digest }]);
+  return true;
+}
+
+const lastEnd = async (trx: CatalogDb, place: LogPlace): Promise<End | undefined> =>
+  (await takesMore(trx, place)) ? endOfChunks(trx, place) : undefined;
+
+async function endOfChunks(trx: CatalogDb, place: LogPlace): Promise<End> {
   const last = await ofAttempt(trx, place).orderBy('sequence', 'desc').limit(1).executeTakeFirst();
   return last
     ? { position: last.position + last.size, sequence: last.sequence }
@@ -77,7 +101,10 @@ const toChunk = ({ first_at, last_at, ...row }: Selectable<CatalogTables['log_ch
 });
 
 /** Of attempts whose rows name their whole log, inside a transaction. */
-export async function dropLogChunks(trx: CatalogDb, attempts: readonly AttemptRecord[]): Promise<void> {
+export async function dropLogChunks(
+  trx: CatalogDb,
+  attempts: readonly Pick<AttemptRecord, 'run' | 'path' | 'attempt' | 'log'>[],
+): Promise<void> {
   for (const { run, path, attempt, log } of attempts) {
     if (log === undefined) continue;
     await trx

@@ -80,6 +80,24 @@ export function logChunksContract(name: string, open: () => Promise<Catalog>): v
       expect((await catalog.attempts('run-1')).map(({ log }) => log)).toEqual([digest('f'), digest('f')]);
     });
 
+    it('give way to a whole log that holds as much at least, and to none where the attempt has one', async () => {
+      const { logChunks } = catalog;
+      const whole = (digit: string, size: number) => ({ digest: digest(digit), size });
+      const row = async () => (await catalog.attempts('run-1'))[0]!;
+      expect(await logChunks.replace(place, whole('f', 1))).toBe(false);
+      const lost = anAttempt({ status: 'lost', closedAt: at(9) });
+      await catalog.project({ attempts: [anAttempt()] });
+      await logChunks.add(chunk('a', 0));
+      await catalog.project({ attempts: [lost] });
+      expect(await logChunks.replace(place, whole('f', 2 ** 33 - 1))).toBe(false);
+      expect([(await row()).log, (await logChunks.list(place)).length]).toEqual([undefined, 1]);
+      expect(await logChunks.replace(place, whole('f', 2 ** 33))).toBe(true);
+      expect(await row()).toEqual({ ...lost, log: digest('f') });
+      expect(await logChunks.list(place)).toEqual([]);
+      expect(await logChunks.replace(place, whole('e', 2 ** 34))).toBe(false);
+      expect((await row()).log).toBe(digest('f'));
+    });
+
     it('name their content as long as they are there, and are taken of no run that is gone', async () => {
       await catalog.logChunks.add(chunk('a', 0));
       expect([...(await catalog.garbage.named())]).toEqual([[digest('a'), { type: 'file', reason: 'run' }]]);

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { logStorer } from '../../../../activities/logs/log-storer.js';
 import { noteLog, storeLeftLogs } from '../../../../activities/logs/unstored-logs.js';
 import { takeFileLock } from '../../../../activities/executors/file-lock.js';
-import { anAttempt, at } from '../../store/records.js';
+import { anAttempt, at, digest } from '../../store/records.js';
 import { openShared } from '../checkpoints/checkpoint-host.js';
 import { openLogHost, openReader, place } from './log-host.js';
 
@@ -69,6 +69,33 @@ describe('what a worker that died left of logs on its host', () => {
     expect((await row()).log).toBeUndefined();
     expect(await notes()).toEqual([]);
     expect(await read()).toEqual(['stored']);
+  });
+
+  test('never takes the place of more that came from elsewhere while it was stored', async () => {
+    const { env, catalog, row, notes } = await died();
+    await catalog.project({ attempts: [anAttempt({ status: 'failed', closedAt: at(9) })] });
+    const put: typeof env.store.put = async (...given) => {
+      const stored = await env.store.put(...given);
+      const position = (await catalog.logChunks.next(place))!;
+      await catalog.logChunks.add({ ...place, position, digest: digest('e'), size: 10_000, firstAt: at(8), lastAt: at(9) }); // prettier-ignore
+      return stored;
+    };
+    await storeLeftLogs({ ...env, store: { ...env.store, put } });
+    expect((await row()).log).toBeUndefined();
+    expect((await catalog.logChunks.list(place)).at(-1)?.digest).toBe(digest('e'));
+    expect(await notes()).toEqual([]);
+  });
+
+  test('leaves a whole log as it is that was named while it was stored', async () => {
+    const { env, catalog, row } = await died();
+    const failed = anAttempt({ status: 'failed', closedAt: at(9) });
+    await catalog.project({ attempts: [failed] });
+    const put: typeof env.store.put = async (...given) => {
+      await catalog.project({ attempts: [{ ...failed, log: digest('e') }] });
+      return env.store.put(...given);
+    };
+    await storeLeftLogs({ ...env, store: { ...env.store, put } });
+    expect((await row()).log).toBe(digest('e'));
   });
 
   test('is asked for again while the store is away', async () => {
