@@ -6,10 +6,11 @@ import type { RunView, StepView } from './views.js';
 export async function readView(id: string, catalog: Catalog): Promise<RunView> {
   const run = await catalog.run(id);
   if (!run) throw new UnknownRun(`There is no run \`${id}\`.`, { hint: 'See `millrace runs`.' });
-  const [steps, attempts, metrics, approvals, gates, models, children] = await Promise.all([
+  const [steps, attempts, metrics, checkpoints, approvals, gates, models, children] = await Promise.all([
     catalog.steps(id),
     catalog.attempts(id),
     catalog.metrics(id),
+    catalog.checkpoints.list(id),
     catalog.approvals({ run: id }),
     catalog.gates(id),
     catalog.models(),
@@ -22,10 +23,12 @@ export async function readView(id: string, catalog: Catalog): Promise<RunView> {
   );
   const views = steps.map((step): StepView => {
     const child = childViews.get(step.path);
+    const stored = checkpoints.filter(({ path }) => path === step.path);
     return {
       ...step,
       attempts: attempts.filter(({ path }) => path === step.path).sort((a, b) => b.attempt - a.attempt),
       metrics: lastOfEach(metrics.filter(({ path }) => path === step.path)),
+      ...(stored.length > 0 && { checkpoints: stored }),
       ...(child && { child }),
     };
   });

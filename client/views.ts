@@ -7,6 +7,7 @@ import type {
   StepRecord,
   VersionRecord,
 } from '../store/catalog.js';
+import type { CheckpointRecord } from '../store/checkpoints.js';
 
 /** A step with what people want to see of it. */
 export type StepView = StepRecord & {
@@ -14,6 +15,8 @@ export type StepView = StepRecord & {
   readonly attempts: readonly AttemptRecord[];
   /** The last value of each series, newest first. */
   readonly metrics: readonly MetricRecord[];
+  /** Where the next attempt may go on from, of a step that has not completed: the newest first. Absent where there are none. */
+  readonly checkpoints?: readonly CheckpointRecord[];
   /** The run a step of kind `pipeline` started. */
   readonly child?: RunView;
 };

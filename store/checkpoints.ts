@@ -24,6 +24,6 @@ export interface Checkpoints {
    * @returns its sequence; undefined when the attempt was given up or another one runs: then nothing is noted
    */
   add(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<number | undefined>;
-  /** Of the newest attempt first, its last one first. */
-  list(run: string, path: string): Promise<readonly CheckpointRecord[]>;
+  /** Of one step, or of all of the run: of the newest attempt first, its last one first. */
+  list(run: string, path?: string): Promise<readonly CheckpointRecord[]>;
 }

@@ -25,6 +25,7 @@ export function stepReport(step: StepView, view: RunView, now: number): readonly
     ...(image ? [fact('image', image.reference)] : []),
     ...(step.repair ? [fact('repaired', repairText(step.repair))] : []),
     ...step.attempts.flatMap(attemptRows),
+    ...(step.checkpoints ?? []).map(checkpointRow),
     ...step.metrics.map(({ name, value }) => fact('metric', `${plainLine(name)}=${formatNumber(value)}`)),
     ...(step.failure ? failureRows(step.failure) : []),
     ...jsonRows('input', step.input),
@@ -55,6 +56,9 @@ function attemptRows({ attempt, status, ...about }: StepView['attempts'][number]
   ];
   return [fact(`attempt ${attempt}`, words.join(', '))];
 }
+
+const checkpointRow = ({ attempt, sequence, size, at }: NonNullable<StepView['checkpoints']>[number]): Row =>
+  fact('checkpoint', `${sequence} of attempt ${attempt}, ${formatBytes(size)}, stored ${formatTime(at)}`);
 
 function failureRows(failure: NonNullable<StepView['failure']>): readonly Row[] {
   const { code, message, hint } = failureReport({ ...failure, run: undefined, step: undefined });

@@ -56,15 +56,10 @@ async function isSuperseded(
   return attempts.some((each) => each.status === (each.attempt === attempt ? 'lost' : 'running'));
 }
 
-async function list(db: CatalogDb, run: string, path: string): Promise<readonly CheckpointRecord[]> {
-  const rows = await db
-    .selectFrom('checkpoints')
-    .selectAll()
-    .where('run', '=', run)
-    .where('path', '=', path)
-    .orderBy('attempt', 'desc')
-    .orderBy('sequence', 'desc')
-    .execute();
+async function list(db: CatalogDb, run: string, path?: string): Promise<readonly CheckpointRecord[]> {
+  let query = db.selectFrom('checkpoints').selectAll().where('run', '=', run);
+  if (path !== undefined) query = query.where('path', '=', path);
+  const rows = await query.orderBy('attempt', 'desc').orderBy('sequence', 'desc').execute();
   return rows.map(({ work, ...row }) => ({ ...row, ...(work !== null && { work }) }));
 }
 

@@ -6,7 +6,7 @@ import { rowText } from '../../../cli/render/styled-row.js';
 import { textWidth } from '../../../cli/render/text-width.js';
 import type { RunView } from '../../../client/views.js';
 import { atLeast, atMost, judge, warn } from '../../../sdk/gate.js';
-import { aMetric, aRef, aRun, aVersion, anApproval, anAttempt, at } from '../store/records.js';
+import { aMetric, aRef, aRun, aVersion, anApproval, anAttempt, at, digest } from '../store/records.js';
 import { aStepView, aView, clock, ranStep } from './run-views.js';
 
 const tree = (view: RunView, options: Partial<TreeOptions> = {}): string[] =>
@@ -257,6 +257,7 @@ describe('what went in and came out', () => {
     input: { csv, many: [csv], trees: 1234567, note: 'a\u001b[31mb\n' + 'x'.repeat(100), nothing: undefined },
     output: { auc: 0.812345678, model: aRef({ $artifact: 'model', name: 'model' }) },
     metrics: [aMetric({ name: 'auc', value: 0.8 })],
+    checkpoints: [{ run: 'run-1', path: 'train', attempt: 1, sequence: 3, digest: digest('c'), size: 2048, at: at(2) }], // prettier-ignore
   });
   const gate = aStepView({ path: 'quality', kind: 'gate', status: 'completed', output: { big: 1 } });
 
@@ -278,6 +279,11 @@ describe('what went in and came out', () => {
     expect(rows[0]).toBe('train  run-1  completed  1.0s  auc=0.8');
     expect(rows).toContain('  attempt 1     completed, docker on worker-1, 1.0s');
     expect(rows).toContain('  metric        auc=0.8');
+    expect(rows).toContainEqual(
+      expect.stringMatching(
+        /^ {2}checkpoint {4}3 of attempt 1, 2\.0 KiB, stored \d{4}-\d\d-\d\d \d\d:\d\d:02$/,
+      ),
+    );
     const text = rows.join('\n');
     expect(text).toContain('x'.repeat(100));
     expect(text).toContain(`"csv": "dataset hmda.csv (2.0 KiB, ${csv.digest})"`);

@@ -1,6 +1,6 @@
 import { readView } from '../../../client/read-view.js';
 import { UnknownRun } from '../../../sdk/errors.js';
-import { aMetric, anApproval, anAttempt, aRun, aStep, at, aVersion } from '../store/records.js';
+import { aMetric, anApproval, anAttempt, aRun, aStep, at, aVersion, digest } from '../store/records.js';
 import { newCatalog } from './catalog.js';
 
 test('a run is shown with its steps, their attempts and last metrics, and what was decided', async () => {
@@ -39,6 +39,21 @@ test('a run is shown with its steps, their attempts and last metrics, and what w
   expect(view.versions).toMatchObject([{ version: 2, run: 'run-1' }]);
   expect(Date.now() - Date.parse(view.at)).toBeLessThan(60_000);
 });
+
+test('a step is shown with its stored checkpoints, until it has its result', async () => {
+  const catalog = await newCatalog();
+  await catalog.insertRun(aRun());
+  await catalog.project({ steps: [aStep({ path: 'a' }), aStep({ path: 'b' })] });
+  for (const digit of ['a', 'b', 'c'])
+    await catalog.checkpoints.add({ run: 'run-1', path: 'a', attempt: 1, digest: digest(digit), size: 9, at: at(3) });
+  const shown = async () => {
+    const { steps } = await readView('run-1', catalog);
+    return steps.map(({ checkpoints }) => checkpoints?.map(({ sequence }) => sequence));
+  };
+  expect(await shown()).toEqual([[3, 2], undefined]);
+  await catalog.project({ steps: [aStep({ path: 'a', status: 'completed', closedAt: at(9) })] });
+  expect(await shown()).toEqual([undefined, undefined]);
+}); // prettier-ignore
 
 test('runs that a run started are shown below the step that did, however deep', async () => {
   const catalog = await newCatalog();

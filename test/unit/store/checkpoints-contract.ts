@@ -34,6 +34,11 @@ export function checkpointsContract(name: string, open: () => Promise<Catalog>):
       expect(await checkpoints.add(stored('d', 2))).toBe(1);
       expect(await kept()).toEqual(['2.1 d', '1.3 c']);
       expect(await kept('train#2')).toEqual(['1.1 e']);
+      expect((await checkpoints.list('run-1')).map(({ path }) => path).sort()).toEqual([
+        'train',
+        'train',
+        'train#2',
+      ]);
     });
 
     it('are not noted again while the newest has the same content', async () => {
