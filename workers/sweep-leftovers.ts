@@ -8,6 +8,7 @@ import { sweepSessions } from '../activities/sessions.js';
 import { storeLeftLogs } from '../activities/logs/unstored-logs.js';
 import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
+import { isLiveAttempt } from './live-attempt.js';
 
 /**
  * Removes what workers that died left on this host: containers, processes and secret files of this installation that belong
@@ -41,10 +42,6 @@ async function isForeign({ catalog, service }: StepEnvironment, run: string): Pr
   return known?.service !== undefined && service !== undefined && known.service !== service;
 }
 
-/**
- * The run is open and nobody has said that this attempt ended, or was given up for another. Its activity may be between two
- * deliveries: then only the catalog knows of it.
- */
 async function isLive(
   { catalog }: StepEnvironment,
   temporal: Client,
@@ -53,10 +50,9 @@ async function isLive(
   const pending = await pendingAttempt(temporal, run, step);
   if (pending === 'closed') return false;
   const row = (await catalog.attempts(run, step)).find((each) => each.attempt === attempt);
-  if (!row) return pending !== undefined && pending <= attempt;
-  if (row.status !== 'running') return false;
   const steps = await catalog.steps(run);
-  return !steps.some(({ path, status }) => path === step && isStepClosed(status));
+  const stepClosed = steps.some(({ path, status }) => path === step && isStepClosed(status));
+  return isLiveAttempt({ attempt, pending, row, stepClosed });
 }
 
 /** Temporal's word: the attempt it has a worker for, or will have; `closed` of a run that is over. */

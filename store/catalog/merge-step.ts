@@ -22,7 +22,8 @@ export type StepContext = {
  * - An attempt that was given up for another completes nothing.
  * - A row that speaks for no attempt never turns a running step into a waiting one.
  * - A closed step opens again only for an attempt with a higher number than the one it was closed by, and never in a closed
- *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first.
+ *   run; what belonged to its end is then gone. A step closed before any attempt was known counts as closed by its first; but one
+ *   whose result was taken from elsewhere had none: that result's content was lost, and its first attempt makes it again.
  * - A row that closes a step always counts, also on one that is closed: who writes last knows best, but when it was closed so
  *   the first row knew. The failure of an earlier attempt leaves with completion.
  */
@@ -35,6 +36,7 @@ export function mergeStep(
   const newest = Math.max(known, stored.attempt);
   const attempt = Math.max(newest, speaking);
   const reopens = isStepClosed(stored.record.status) && !isStepClosed(incoming.status);
+  const closedBy = isTaken(stored.record) ? stored.attempt : Math.max(stored.attempt, 1);
   // Who only sees that Temporal has the step waiting may have looked before an attempt began.
   const unknowing =
     speaking === 0 && stored.record.status === 'running' && ['queued', 'retrying'].includes(incoming.status);
@@ -43,7 +45,7 @@ export function mergeStep(
     (fenced && incoming.status === 'completed') ||
     (speaking > 0 && speaking < newest) ||
     // A person has to see that a step is parked, whatever closed it.
-    (reopens && (runClosed || (incoming.status !== 'parked' && attempt <= Math.max(stored.attempt, 1))));
+    (reopens && (runClosed || (incoming.status !== 'parked' && attempt <= closedBy)));
   if (late) return { record: fillInput(stored.record, incoming), attempt: stored.attempt };
   // When it was scheduled the first row knew best, and so when it came to be as it is.
   const scheduledAt = [stored.record.scheduledAt, incoming.scheduledAt].sort()[0] ?? incoming.scheduledAt;
@@ -73,13 +75,23 @@ const counts = (stored: AttemptRecord, { status }: AttemptRecord): boolean =>
   stored.status !== 'lost' &&
   (status === 'completed' || (status === 'failed' && stored.status !== 'completed'));
 
+const isTaken = ({ cached, reused }: StepRecord): boolean => cached !== undefined || reused !== undefined;
+
 const fillInput = (record: StepRecord, { input }: StepRecord): StepRecord =>
   record.input === undefined && input !== undefined ? { ...record, input } : record;
 
 function base(stored: StepRecord, incoming: StepRecord, reopens: boolean): Partial<StepRecord> {
   const { failure, ...rest } = stored;
   if (reopens) {
-    const { closedAt: _closedAt, output: _output, progress: _progress, detail: _detail, ...fresh } = rest;
+    const {
+      closedAt: _closedAt,
+      output: _output,
+      progress: _progress,
+      detail: _detail,
+      cached: _cached,
+      reused: _reused,
+      ...fresh
+    } = rest;
     return fresh;
   }
   return incoming.status === 'completed' || failure === undefined ? rest : { ...rest, failure };

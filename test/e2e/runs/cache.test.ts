@@ -251,6 +251,9 @@ describeWith({ temporal: true }, 'the cache', () => {
       'measures#2 completed',
       'measures#3 completed',
     ]);
+    const [large] = (await run.view()).steps;
+    expect(large?.cached).toBeUndefined();
+    expect(large?.attempts.map(({ status }) => status)).toEqual(['completed']);
   });
 
   test('results can be let go of, by key, step or run', async () => {

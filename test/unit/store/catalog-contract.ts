@@ -294,6 +294,22 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(await catalog.steps('run-1')).toEqual([aStep()]);
       });
 
+      it('and the first attempt opens a step again whose cached result was lost, which is then its own', async () => {
+        const taken = { closedAt: at(7), output: { auc: 1 }, cached: { run: 'run-0', path: 'train' } };
+        await catalog.project({ steps: [aStep({ status: 'completed', ...taken })] });
+        await catalog.project({ steps: [aStep({ status: 'queued' })] });
+        expect((await catalog.steps('run-1'))[0]?.status).toBe('completed');
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt()] });
+        expect(await catalog.steps('run-1')).toEqual([aStep()]);
+        const closed = { status: 'completed', closedAt: at(9) } as const;
+        await catalog.project({
+          steps: [aStep({ ...closed, output: { auc: 1 } })],
+          attempts: [anAttempt(closed)],
+        });
+        await catalog.project({ steps: [aStep()], attempts: [anAttempt()] });
+        expect(await catalog.steps('run-1')).toEqual([aStep({ ...closed, output: { auc: 1 } })]);
+      });
+
       it('and an older attempt that reports late changes its own row only', async () => {
         const step = aStep({ status: 'running', detail: 'second try' });
         await catalog.project({ steps: [step], attempts: [anAttempt(), anAttempt({ attempt: 2 })] });
