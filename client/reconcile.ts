@@ -3,15 +3,14 @@ import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { RunFailed } from '../sdk/errors.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
 import { toFailureInfo } from '../sdk/protocol/failure.js';
-import type { StepHeartbeat } from '../sdk/protocol/messages.js';
 import type { RunStatus } from '../sdk/states.js';
 import { isStepClosed } from '../sdk/states.js';
 import type { AttemptRecord, Catalog, RunRecord, StepRecord } from '../store/catalog.js';
 import { projectBlocked } from './blocked-run.js';
+import type { PendingActivity } from './heartbeat-of.js';
+import { heartbeatOf } from './heartbeat-of.js';
 import { projectMove } from './moved-run.js';
 import { runEnd } from './temporal-errors.js';
-
-type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 /** Time a run may be in the catalog before the service must know it. */
 const startGraceMs = 30_000;
@@ -189,17 +188,6 @@ function goingOn(
   const beat = heartbeatOf(pending);
   if (beat?.status !== 'running') return undefined;
   return { step: { ...step, status: 'running', detail: beat.detail ?? '' }, attempt };
-}
-
-function heartbeatOf({ heartbeatDetails }: PendingActivity): StepHeartbeat | undefined {
-  const payload = heartbeatDetails?.payloads?.[0];
-  // One that was kept elsewhere for its size says nothing here.
-  if (
-    !payload?.data ||
-    new TextDecoder().decode(payload.metadata?.['encoding'] ?? undefined) !== 'json/plain'
-  )
-    return undefined;
-  return JSON.parse(new TextDecoder().decode(payload.data)) as StepHeartbeat;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { heartbeatOf } from '../client/heartbeat-of.js';
 import { keepOutput } from '../activities/executors/keep-output.js';
 import { sweep } from '../activities/executors/sweep.js';
 import { deliveryPlace } from '../sdk/protocol/activity-id.js';
@@ -8,6 +9,7 @@ import { sweepSessions } from '../activities/sessions.js';
 import { storeLeftLogs } from '../activities/logs/unstored-logs.js';
 import { removeTree } from '../activities/remove-tree.js';
 import type { StepEnvironment } from '../activities/step-environment.js';
+import type { PendingAttempt } from './live-attempt.js';
 import { isLiveAttempt } from './live-attempt.js';
 
 /**
@@ -43,7 +45,7 @@ async function isForeign({ catalog, service }: StepEnvironment, run: string): Pr
 }
 
 async function isLive(
-  { catalog }: StepEnvironment,
+  { catalog, installation }: StepEnvironment,
   temporal: Client,
   { run, step, attempt }: { readonly run: string; readonly step: string; readonly attempt: number },
 ): Promise<boolean> {
@@ -52,22 +54,24 @@ async function isLive(
   const row = (await catalog.attempts(run, step)).find((each) => each.attempt === attempt);
   const steps = await catalog.steps(run);
   const stepClosed = steps.some(({ path, status }) => path === step && isStepClosed(status));
-  return isLiveAttempt({ attempt, pending, row, stepClosed });
+  return isLiveAttempt({ attempt, installation, pending, row, stepClosed });
 }
 
-/** Temporal's word: the attempt it has a worker for, or will have; `closed` of a run that is over. */
+/** Temporal's word of a step; `closed` of a run that is over. */
 async function pendingAttempt(
   temporal: Client,
   run: string,
   step: string,
-): Promise<number | 'closed' | undefined> {
+): Promise<PendingAttempt | 'closed' | undefined> {
   try {
     const { status, raw } = await temporal.workflow.getHandle(run).describe();
     if (status.name !== 'RUNNING') return 'closed';
     const pending = raw.pendingActivities?.find(
       ({ activityId }) => deliveryPlace(activityId ?? '').path === step,
     );
-    return pending && Math.max(deliveryPlace(pending.activityId ?? '').attempt, pending.attempt ?? 1);
+    if (!pending) return undefined;
+    const { attempt } = deliveryPlace(pending.activityId ?? '');
+    return { attempt: Math.max(attempt, pending.attempt ?? 1), host: heartbeatOf(pending)?.host };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'closed';
     throw error;

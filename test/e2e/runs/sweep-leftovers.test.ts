@@ -120,6 +120,18 @@ describeWith({ temporal: true, docker: true }, 'the sweep of one worker', () => 
       'apart running 1',
       'boxed running 1',
     ]);
+
+    // The same attempt, begun by a host that was lost before anybody had heard that it ran there.
+    const twice = { ...env, installation: `${installation}-twice` };
+    const double = await containerOf({ ...of('boxed'), installation: twice.installation });
+    await waitFor(
+      async () => {
+        await sweepLeftovers(twice, temporal.client);
+        return !(await docker.listContainers({ all: true })).some(({ Id }) => Id === double);
+      },
+      { what: 'the attempt to run on one host only' },
+    );
+    expect((await docker.getContainer(running.Id).inspect()).State.Running).toBe(true);
     await other.stop();
     await run.cancel();
     await expect(run.result()).rejects.toMatchObject({ code: 'RUN_CANCELLED' });
