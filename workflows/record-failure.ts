@@ -15,7 +15,7 @@ export type StepCall = {
   readonly scheduledAt: string;
 };
 
-export type FailureDecision = {
+type FailureDecision = {
   readonly attempt: number;
   readonly failure: FailureInfo;
   /** Why it was decided so. */

@@ -74,6 +74,7 @@ export function runSteps({
           return await deliveries.run(call);
         } catch (thrown) {
           if (!(thrown instanceof LastFailure)) throw thrown;
+          call = { ...call, task: thrown.task };
           const { repair, accepted, image } = await untilRepaired(call, thrown);
           if (accepted.do === 'result')
             return { output: accepted.output, supplied: repair.do === 'skip' ? 'skipped' : 'by-hand' };

@@ -10,7 +10,7 @@ import type { NextMove, StepResult, StepTask } from '../sdk/protocol/messages.js
 import { hostQueue, stepQueue } from '../sdk/protocol/names.js';
 import type { DeliveryFailure } from './delivery-failure.js';
 import { deliveryFailure } from './delivery-failure.js';
-import type { FailureDecision, StepCall } from './record-failure.js';
+import type { StepCall } from './record-failure.js';
 import { recordFailure } from './record-failure.js';
 import type { FailedAttempt, RetryDecision } from './retry-decision.js';
 import { decideRetry } from './retry-decision.js';
@@ -47,10 +47,13 @@ export interface StepDeliveries {
 export class LastFailure extends Error {
   readonly error: MillraceError;
   readonly next: LastMove;
-  constructor(error: MillraceError, next: LastMove) {
+  /** As the last attempt had it: with the memory that the ones before it had turned out to need. */
+  readonly task: StepTask;
+  constructor(error: MillraceError, next: LastMove, task: StepTask) {
     super('no attempt is left');
     this.error = error;
     this.next = next;
+    this.task = task;
   }
 }
 
@@ -65,9 +68,11 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     return { path, attempt, delivery: 1 };
   };
 
-  async function untilEnd({ task: first, scheduledAt }: StepCall): Promise<StepResult> {
+  /** @param last is kept as the latest attempt has the call */
+  async function untilEnd(last: { call: StepCall }): Promise<StepResult> {
     const failures: FailedAttempt[] = [];
-    let task = first;
+    const { scheduledAt } = last.call;
+    let { task } = last.call;
     let place = nextAttempt(task.path);
     let from = Date.now();
     /** Deliveries of one attempt in a row that came to nothing at once: what kills each worker that takes it up must have an end. */
@@ -114,9 +119,10 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
           place = { path: place.path, attempt, delivery: place.delivery + 1 };
           continue;
         }
-        if (next.do !== 'retry') throw new LastFailure(fromFailureInfo(failure, failed.cause), next);
+        if (next.do !== 'retry') throw new LastFailure(fromFailureInfo(failure, failed.cause), next, task);
         if (next.waitMs > 0) await sleep(next.waitMs);
         task = withMemory(task, next.memory);
+        last.call = { task, scheduledAt };
         place = nextAttempt(task.path);
         from = Date.now();
         brief = 0;
@@ -138,26 +144,21 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
     return hostGone ? undefined : { ...place, host };
   }
 
-  async function giveUp(
-    call: StepCall,
-    decision: Omit<FailureDecision, 'next'>,
-    cause?: unknown,
-  ): Promise<never> {
-    const next = afterLast(call.task);
-    await recordFailure(call, { ...decision, next });
-    throw new LastFailure(fromFailureInfo(decision.failure, cause), next);
-  }
-
   return {
     async run(call) {
       const { task } = call;
       const { stepTimeoutMs } = task.spec;
-      if (stepTimeoutMs === undefined) return untilEnd(call);
-      const inTime = await within(stepTimeoutMs, () => untilEnd(call));
+      const last = { call };
+      if (stepTimeoutMs === undefined) return untilEnd(last);
+      const inTime = await within(stepTimeoutMs, () => untilEnd(last));
       if (inTime) return inTime.value;
       const attempt = begun.get(task.path) ?? 1;
       const failure = stepTimeout(task, attempt);
-      return giveUp(call, { attempt, failure, reason: 'the time of the whole step is over' });
+      const { task: latest } = last.call;
+      const next = afterLast(latest);
+      const reason = 'the time of the whole step is over';
+      await recordFailure(last.call, { attempt, failure, reason, next, anyway: true });
+      throw new LastFailure(fromFailureInfo(failure), next, latest);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { describeWith } from '../../support/describe-with.js';
 import type { TestMillrace } from '../../support/start-millrace.js';
 import { startMillrace } from '../../support/start-millrace.js';
+import { waitFor } from '../../support/wait-for.js';
 
 const files = {
   't.steps.ts': `
@@ -99,8 +100,16 @@ describeWith({ temporal: true, docker: true }, 'a container that runs out of mem
       expect.stringContaining('it ran out of its 16.0 MiB of memory; the next has 32.0 MiB (OUT_OF_MEMORY)'),
     );
 
-    const starved = await client.start('starving', { bytes: 1_000_000_000 });
-    await expect(starved.result()).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
-    expect((await starved.view()).steps[0]?.attempts.map(({ resources }) => (resources?.memory ?? 0) / 2 ** 20)).toEqual([256, 128, 64, 32, 16]); // prettier-ignore
+    const starved = await client.start('starving', { bytes: 1_000_000_000 }, { onFailure: 'park' });
+    const step = async () => (await starved.view()).steps[0];
+    const given = async () =>
+      (await step())?.attempts.map(({ resources }) => (resources?.memory ?? 0) / 2 ** 20);
+    await waitFor(async () => (await step())?.status === 'parked', { what: 'the step to be parked', timeoutMs: 60_000 }); // prettier-ignore
+    expect((await step())?.failure).toMatchObject({ code: 'OUT_OF_MEMORY' });
+    expect(await given()).toEqual([256, 128, 64, 32, 16]);
+    // What it had come to is not tried out again.
+    await starved.repair('hungry', { do: 'retry', input: { bytes: 3 }, by: 'ada' });
+    expect(await starved.result()).toEqual({ text: '3' });
+    expect(await given()).toEqual([256, 256, 128, 64, 32, 16]);
   });
 });
