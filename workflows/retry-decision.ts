@@ -41,6 +41,8 @@ export function decideRetry(
   const kind = failureKind(last);
   const no = (reason: string): RetryDecision => ({ again: false, kind, reason });
   if (kind === 'non_retryable') return no('no other attempt would cure it');
+  if (kind === 'timeout' && last.fields?.['limit'] === 'step')
+    return no('the time of the whole step is over');
   const exitCode = last.fields?.['exitCode'];
   if (kind === 'user_error' && typeof exitCode === 'number' && retry.finalExitCodes.includes(exitCode))
     return no(`exit code ${exitCode} is final`);

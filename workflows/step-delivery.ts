@@ -155,8 +155,10 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
       const attempt = begun.get(task.path) ?? 1;
       const failure = stepTimeout(task, attempt);
       const { task: latest } = last.call;
+      const { retry, resources } = latest.spec;
+      const failures = [{ failure, lastedMs: stepTimeoutMs }];
+      const { reason } = decideRetry(retry, { failures, memory: resources.memory, random: 0 });
       const next = afterLast(latest);
-      const reason = 'the time of the whole step is over';
       await recordFailure(last.call, { attempt, failure, reason, next, anyway: true });
       throw new LastFailure(fromFailureInfo(failure), next, latest);
     },
@@ -204,7 +206,7 @@ const stepTimeout = ({ run, path, spec }: StepTask, attempt: number): FailureInf
       step: path,
       attempt,
       hint: 'Raise its `timeout.step`.',
-      fields: { limit: 'step', retryable: false },
+      fields: { limit: 'step' },
     }),
   );
 

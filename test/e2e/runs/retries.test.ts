@@ -62,6 +62,8 @@ describeWith({ temporal: true }, 'a step that fails', () => {
     const [step] = (await run.view()).steps;
     expect(step).toMatchObject({ status: 'failed', failure: { code: 'STEP_TIMEOUT' } });
     expect(step?.attempts.length).toBeGreaterThan(1);
+    const end = (await run.why('slow')).find(({ kind }) => kind === 'fail');
+    expect(end?.data).toMatchObject({ kind: 'timeout', reason: 'the time of the whole step is over' });
     expect(step?.attempts.filter(({ status }) => status === 'running')).toEqual([]);
   });
 

@@ -28,6 +28,8 @@ test.each([
   ['another exit code', { attempts: 9, finalExitCodes: [3] }, [failed('STEP_FAILED', { exitCode: 4 })], true],
   ['time and errors share the attempts', { attempts: 2 }, [failed('STEP_FAILED'), failed('STEP_TIMEOUT')], false],
   ['a kind with a policy of its own does not', { attempts: 2, onTimeout: { attempts: 2 } }, [failed('STEP_FAILED'), failed('STEP_TIMEOUT')], true],
+  ['the time of an attempt or of waiting', { attempts: 2 }, [failed('STEP_TIMEOUT', { limit: 'queue' })], true],
+  ['the time of the whole step', { attempts: 9, onTimeout: { attempts: 9 } }, [failed('STEP_TIMEOUT', { limit: 'step' })], false],
   ['lost workers use none of the author up', { attempts: 2 }, [...times(3, failed('WORKER_LOST')), failed('STEP_FAILED')], true],
   ['a lost worker, no retry asked for', {}, [failed('WORKER_LOST')], true],
   ['the engine away, no retry asked for', {}, [failed('DOCKER_UNAVAILABLE')], true],
@@ -39,6 +41,13 @@ test.each([
 ] as const)('%s', (_, policy, failures, again) => {
   expect(decide(policy, failures).again).toBe(again);
 }); // prettier-ignore
+
+test('each limit of time is a failure of the same kind', () => {
+  const kinds = ['attempt', 'queue', 'step'].map(
+    (limit) => decide({}, [failed('STEP_TIMEOUT', { limit })]).kind,
+  );
+  expect(new Set(kinds)).toEqual(new Set(['timeout']));
+});
 
 test('waits grow by the backoff up to the longest, less a random share', () => {
   const policy = {
