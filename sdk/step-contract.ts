@@ -40,6 +40,8 @@ export const contractEnv = {
 export const exitCodes = {
   /** The step says that trying again is useless. From sysexits.h: EX_DATAERR. */
   nonRetryable: 65,
+  /** It ended because it was told to, by SIGTERM (15): not a failure of its own. */
+  stopped: 128 + 15,
 } as const;
 
 /** One line of the events file. Lines that are no such JSON are reported once and skipped. */

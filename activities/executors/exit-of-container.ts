@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AttemptLost } from '../../sdk/errors.js';
+import { exitCodes } from '../../sdk/step-contract.js';
 import { statusOf } from './docker-errors.js';
 import { engineDial, takesCalls } from './engine-dial.js';
 import type { EnginePatience } from './engine-call.js';
@@ -49,7 +50,7 @@ export async function exitOfContainer(
 const againMs = 500;
 
 /** Exit codes after SIGKILL and SIGTERM. */
-export const bySignal: ReadonlySet<number> = new Set([137, 143]);
+export const bySignal: ReadonlySet<number> = new Set([137, exitCodes.stopped]);
 
 export const gone = (cause: unknown): AttemptLost =>
   new AttemptLost('The container was removed while its program ran, and nobody saw how it ended.', {

@@ -18,6 +18,7 @@ import type {
 import { noEnd } from './executor.js';
 import type { ExecutionLimits } from './execution-limits.js';
 import { watchLimits } from './execution-limits.js';
+import { bySignal } from './exit-of-container.js';
 import { findProgram } from './find-program.js';
 import { hostInterpreter } from './host-interpreter.js';
 import type { OwnedFolder } from './owned-folder.js';
@@ -229,7 +230,8 @@ function exitOf(child: ChildProcess): Promise<Exit> {
     child.once('exit', (code, name) =>
       resolve({
         code: code ?? 128 + (name ? constants.signals[name] : 0),
-        killed: name === 'SIGTERM' || name === 'SIGKILL',
+        // A program may tell by its own exit code that it, or one that it started, was stopped.
+        killed: name === 'SIGTERM' || name === 'SIGKILL' || bySignal.has(code ?? 0),
       }),
     );
   });

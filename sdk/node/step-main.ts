@@ -33,13 +33,15 @@ export async function main(definition: StepDefinition): Promise<void> {
   } catch (error) {
     const retryable = !(isMillraceError(error) && error.fields['retryable'] === false);
     console.error(error);
+    // It ends because it was told to: who told it knows why.
+    if (retryable && abort.signal.aborted) code = exitCodes.stopped;
+    else code = retryable ? 1 : exitCodes.nonRetryable;
     emit({
       type: 'failure',
       message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
       retryable,
       at: new Date().toISOString(),
     });
-    code = retryable ? 1 : exitCodes.nonRetryable;
   }
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   // The step has ended when its function has: what that left open (a pool, an interval) must not keep the program.

@@ -48,6 +48,7 @@ attempt: int
 
 CONTRACT_VERSION = 1
 NON_RETRYABLE = 65  # EX_DATAERR of sysexits.h
+STOPPED = 143  # as of a program that SIGTERM ended
 LEVELS = ("debug", "info", "warn", "error")
 LINE_LIMIT = 65_536  # bytes of one line of the events file
 STATE_FILE = "state.pickle"  # in a checkpoint that `save_checkpoint` wrote
@@ -201,15 +202,25 @@ def last_checkpoint() -> Path | None:
 def stopping() -> bool:
     """Whether the step is to end: it was cancelled, is over its time, or its machine goes away.
 
-    It then has 10 s to save a checkpoint and leave; its result counts no more. From the first call on, which the main
-    thread makes, SIGTERM does not end the program by itself: ask again and again.
+    It then has the step's `stopGrace` (10 s) to save a checkpoint and leave; its result counts no more. From the first
+    call on, which the main thread makes, SIGTERM does not end the program by itself: ask again and again.
 
         if millrace.stopping():
-            sys.exit("stopped")
+            millrace.leave()
     """
     if not _listening and threading.current_thread() is threading.main_thread():
         _listen()
     return _stop.is_set()
+
+
+def leave() -> NoReturn:
+    """Ends the step because it was told to, as `stopping` says: it has not failed.
+
+    Where its machine goes away another attempt goes on from the checkpoint, and none of the step's own attempts is used up.
+    With any other exit code than this one's the step would have failed.
+    """
+    print("stopped", file=sys.stderr, flush=True)
+    _end(STOPPED)
 
 
 def fail(message: str, retryable: bool = True) -> NoReturn:
@@ -219,12 +230,7 @@ def fail(message: str, retryable: bool = True) -> NoReturn:
     """
     _append({"type": "failure", "message": str(message), "retryable": bool(retryable)})
     print(message, file=sys.stderr, flush=True)
-    code = 1 if retryable else NON_RETRYABLE
-    if threading.current_thread() is not threading.main_thread():
-        # SystemExit would end this thread alone.
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
+    _end(1 if retryable else NON_RETRYABLE)
 
 
 def __getattr__(name: str) -> Any:
@@ -248,6 +254,14 @@ _checkpoint_lock = threading.Lock()
 _stop = threading.Event()
 _listening = False
 _read: dict[Path, Inputs] = {}
+
+
+def _end(code: int) -> NoReturn:
+    if threading.current_thread() is not threading.main_thread():
+        # SystemExit would end this thread alone.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _folder() -> Path:

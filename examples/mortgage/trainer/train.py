@@ -92,7 +92,7 @@ def cross_validate(classifier, parameter, sizes, x, y, seed):
             best = size, auc, scores
         millrace.save_checkpoint((stage + 1, models, best))
         if millrace.stopping():
-            raise SystemExit("stopped")
+            millrace.leave()
     return best
 
 

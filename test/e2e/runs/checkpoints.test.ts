@@ -28,7 +28,9 @@ for epoch in range(began + 1, 100_000):
         sys.exit(3)
     if first == "stops" and millrace.stopping():
         millrace.save_checkpoint(50_000)
-        sys.exit("stopped")
+        millrace.leave()
+    elif epoch == 1 and first == "stops":
+        print("listening", flush=True)
     time.sleep(0.2)
 `;
 const step = (name: string, options: string) => `
@@ -41,13 +43,15 @@ const files = {
 import { step } from 'millrace';
 import { z } from 'zod';
 ${step('often', "checkpoint: { every: '1s' }, retry: { attempts: 2 }")}
-${step('atEnd', "checkpoint: { every: '1 hour' }, timeout: '8s', retry: { attempts: 2, initialInterval: '6s' }")}`,
+${step('atEnd', "checkpoint: { every: '1 hour' }, timeout: '8s', retry: { attempts: 2, initialInterval: '6s' }")}
+${step('once', "checkpoint: { every: '1 hour' }")}`,
   'fit.pipeline.ts': `
 import { pipeline } from 'millrace';
 import { z } from 'zod';
-import { atEnd, often } from './fit.steps.js';
+import { atEnd, often, once } from './fit.steps.js';
 export const steady = pipeline({ name: 'steady', input: z.object({ first: z.string() }) }, async (input) => often(input));
-export const late = pipeline({ name: 'late', input: z.object({ first: z.string() }) }, async (input) => atEnd(input));`,
+export const late = pipeline({ name: 'late', input: z.object({ first: z.string() }) }, async (input) => atEnd(input));
+export const lone = pipeline({ name: 'lone', input: z.object({ first: z.string() }) }, async (input) => once(input));`,
 };
 
 /** Hosts with a state directory each, a shared store and catalog. */
@@ -155,6 +159,24 @@ describeWith({ temporal: true, docker: true }, 'a checkpoint at the end of an at
       expect.stringContaining('checkpoint-stored: stored its last checkpoint'),
       'checkpoint-restored: goes on from what attempt 1 left on this host',
     ]);
+  });
+
+  test('is what a program writes that is stopped from outside and leaves, which costs its author no attempt', async () => {
+    const { client, startHost, catalog } = await openFleet(await onFiles());
+    await startHost('a');
+    const run = await client.start('lone', { first: 'stops' });
+    const kept = async () => {
+      const events: string[] = [];
+      for await (const { text } of run.logs()) events.push(text);
+      return events.includes('listening');
+    };
+    await waitFor(kept, { what: 'the program to listen', timeoutMs: 60_000 });
+    const filter = ['--filter', `label=millrace.run=${run.id}`];
+    const [id = ''] = execFileSync('docker', ['ps', '-q', ...filter], { encoding: 'utf8' }).split('\n');
+    execFileSync('docker', ['stop', id]);
+    expect(await run.result()).toEqual({ began: 50_000, attempt: 2 });
+    const [first] = await catalog.attempts(run.id);
+    expect(first?.failure).toMatchObject({ code: 'ATTEMPT_PREEMPTED', fields: { exitCode: 143 } });
   });
 
   test.each([

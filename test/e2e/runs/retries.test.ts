@@ -19,6 +19,11 @@ export const slow = step({ name: 'slow', isolation: 'process', timeout: { step: 
   async () => { await pause(500); throw new Error('again'); });
 export const third = step({ name: 'third', isolation: 'process', retry: { attempts: 3, initialInterval: '50ms' }, input: counted, output: z.object({ n: z.number(), attempt: z.number() }) },
   ({ counter }, { attempt }) => { const n = count(counter); if (n < 3) throw new Error('not yet'); return { n, attempt }; });
+export const stops = step({ name: 'stops', isolation: 'process', input: none, output: z.object({ attempt: z.number() }) },
+  async (_, { attempt, signal }) => {
+    if (attempt === 1) { process.kill(process.pid, 'SIGTERM'); await pause(60_000, undefined, { signal }); }
+    return { attempt };
+  });
 export const here = step({ name: 'here', isolation: 'none', retry: { attempts: 3, initialInterval: '50ms' }, input: counted, output: z.object({ n: z.number() }) },
   ({ counter }) => { const n = count(counter); if (n < 2) throw new Error('not yet'); return { n }; });
 export const glue = step({ name: 'glue', inline: true, retry: { attempts: 3, initialInterval: '50ms' }, input: counted, output: z.object({ n: z.number() }) },
@@ -29,11 +34,12 @@ export const hungry = step({ name: 'hungry', image: 'busybox:latest', resources:
   't.pipeline.ts': `
 import { pipeline, sleep } from 'millrace';
 import { z } from 'zod';
-import { exits, glue, here, holds, hungry, slow, third, waits } from './t.steps.js';
+import { exits, glue, here, holds, hungry, slow, stops, third, waits } from './t.steps.js';
 const none = z.object({});
 export const exiting = pipeline({ name: 'exiting', input: none }, async () => exits({}));
 export const crowded = pipeline({ name: 'crowded', input: none }, async () => { const held = holds({}); await sleep(1_000); try { await waits({}); } finally { await held; } });
 export const slowly = pipeline({ name: 'slowly', input: none }, async () => slow({}));
+export const stopping = pipeline({ name: 'stopping', input: none }, async () => stops({}));
 export const thirdly = pipeline({ name: 'thirdly', input: z.object({ folder: z.string() }) }, async ({ folder }) => {
   const [a, b, c] = await Promise.all([third({ counter: folder + '/a' }), here({ counter: folder + '/b' }), glue({ counter: folder + '/c' })]);
   return { a, b, c };
@@ -65,6 +71,12 @@ describeWith({ temporal: true }, 'a step that fails', () => {
     const end = (await run.why('slow')).find(({ kind }) => kind === 'fail');
     expect(end?.data).toMatchObject({ kind: 'timeout', reason: 'the time of the whole step is over' });
     expect(step?.attempts.filter(({ status }) => status === 'running')).toEqual([]);
+  });
+
+  test('has not failed where it was stopped from outside and ended as it was told', async () => {
+    const run = await millrace.client.start('stopping', {});
+    expect(await run.result()).toEqual({ attempt: 2 });
+    expect((await run.view()).steps[0]?.attempts[1]?.failure).toMatchObject({ code: 'ATTEMPT_PREEMPTED' });
   });
 
   test('waits for room no longer than it may', async () => {

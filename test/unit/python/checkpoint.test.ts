@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { contractEnv } from '../../../sdk/step-contract.js';
+import { contractEnv, exitCodes } from '../../../sdk/step-contract.js';
 import { describeWith } from '../../support/describe-with.js';
 import { helperFolder, layOutStep, runAsStep } from '../../support/run-as-step.js';
 import { startProgram } from '../../support/run-program.js';
@@ -69,18 +69,18 @@ millrace.output(**millrace.load_checkpoint())`;
   test('say when the step is to end, so that it saves and leaves', async () => {
     const folder = await step();
     const script = `
-import millrace, sys, time
+import millrace, time
 assert not millrace.stopping()
 print("ready", flush=True)
 while not millrace.stopping():
     time.sleep(0.01)
 millrace.save_checkpoint("last words")
-sys.exit("stopped")`;
+millrace.leave()`;
     const env = { [contractEnv.folder]: folder, [contractEnv.attempt]: '1', PYTHONPATH: helperFolder };
     const program = startProgram('python3', ['-c', script], { env });
     await waitFor(() => program.stdout().includes('ready'), { what: 'the program' });
     program.kill('SIGTERM');
-    expect(await program.ended).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('stopped') });
+    expect(await program.ended).toMatchObject({ exitCode: exitCodes.stopped, stderr: 'stopped\n' });
     expect((await python('millrace.output(state=millrace.load_checkpoint())', folder)).output).toEqual({
       state: 'last words',
     });
