@@ -10,6 +10,7 @@ import { debugCommand } from './commands/debug.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { gcCommand } from './commands/gc.js';
+import { hostsCommand } from './commands/hosts.js';
 import { lineageCommand } from './commands/lineage.js';
 import { logsCommand } from './commands/logs.js';
 import { modelsCommand } from './commands/models.js';
@@ -62,7 +63,7 @@ export function createProgram(version: string): Command {
     runCommand(), runsCommand(), showCommand(), logsCommand(),
     whyCommand(), approveCommand(), rejectCommand(), cancelCommand(), pauseCommand(), resumeCommand(), repairCommand(), recoverCommand(),
     debugCommand(), stepCommand(), replayCommand(), checkCommand(),
-    modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), lineageCommand(), doctorCommand(),
+    modelsCommand(), artifactsCommand(), storeCommand(), cacheCommand(), gcCommand(), backupCommand(), restoreCommand(), outboxCommand(), hostsCommand(), lineageCommand(), doctorCommand(),
   ]; // prettier-ignore
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands.flatMap((each) => [each, ...each.commands])])

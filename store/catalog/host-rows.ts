@@ -14,6 +14,15 @@ export const kyselyHosts = (db: CatalogDb): Hosts => ({
       )
       .execute();
   },
+  async giveUp(id, silentSince) {
+    const { numUpdatedRows } = await db
+      .updateTable('hosts')
+      .set({ gone: 1 })
+      .where('id', '=', id)
+      .where((where) => where.or([where('seen_at', '<', silentSince), where('gone', '=', 1)]))
+      .executeTakeFirst();
+    return numUpdatedRows > 0n;
+  },
   async find(id) {
     const row = await db.selectFrom('hosts').selectAll().where('id', '=', id).executeTakeFirst();
     return row && toHost(row);

@@ -8,7 +8,7 @@ test('every command has a description and examples in its help', () => {
   const { commands } = program();
   expect(commands.map((command) => command.name())).toEqual([
     'demo', 'dev', 'worker', 'run', 'runs', 'show', 'logs', 'why', 'approve', 'reject', 'cancel', 'pause', 'resume', 'repair', 'recover', 'debug', 'step', 'replay', 'check', 'models',
-    'artifacts', 'store', 'cache', 'gc', 'backup', 'restore', 'outbox', 'lineage', 'doctor',
+    'artifacts', 'store', 'cache', 'gc', 'backup', 'restore', 'outbox', 'hosts', 'lineage', 'doctor',
   ]); // prettier-ignore
   for (const command of commands.flatMap((each) => [each, ...each.commands])) {
     let help = '';

@@ -728,6 +728,19 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(await catalog.hosts.find('host-1')).toMatchObject({ gone: false });
       });
 
+      it('takes a word that a host is gone, unless it was seen meanwhile, until it lives again', async () => {
+        const host = { id: 'host-1', queue: 'millrace', name: 'here', seenAt: at(3), gone: false };
+        await catalog.hosts.beat(host);
+        expect(await catalog.hosts.giveUp('host-1', at(3))).toBe(false);
+        expect(await catalog.hosts.giveUp('host-4', at(9))).toBe(false);
+        expect(await catalog.hosts.find('host-1')).toEqual(host);
+        expect(await catalog.hosts.giveUp('host-1', at(4))).toBe(true);
+        expect(await catalog.hosts.giveUp('host-1', at(1))).toBe(true);
+        expect(await catalog.hosts.find('host-1')).toEqual({ ...host, gone: true });
+        await catalog.hosts.beat({ ...host, seenAt: at(5) });
+        expect(await catalog.hosts.find('host-1')).toMatchObject({ gone: false });
+      });
+
       it('keeps what a person did about a parked step', async () => {
         const repair = { do: 'retry', by: 'ada', at: at(3), memory: 2 ** 30, input: ['rows'] } as const;
         await catalog.project({
