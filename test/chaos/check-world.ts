@@ -3,7 +3,7 @@ import { checkLogs } from './check-logs.js';
 import { containerSteps, expectedRun } from './expected.js';
 import type { Finding } from './finding.js';
 import type { PlannedRun } from './plan.js';
-import type { ContainerFacts, RunFacts, World } from './world.js';
+import type { RunFacts, World } from './world.js';
 
 /** Everything that is not as it must be after any number of faults; nothing where all is well. */
 export function checkWorld(world: World): readonly Finding[] {
@@ -11,7 +11,7 @@ export function checkWorld(world: World): readonly Finding[] {
   return [
     ...world.planned.flatMap((planned) => checkRun(planned, facts.get(planned.id), world)),
     ...checkVersions(world),
-    ...checkContainers(world.containers),
+    ...checkContainers(world),
     ...world.leftovers.map((text): Finding => ({ kind: 'orphan', text: `${text} is still there` })),
   ];
 }
@@ -107,8 +107,8 @@ function checkVersions({ runs, versions, changes }: World): readonly Finding[] {
   ]; // prettier-ignore
 }
 
-/** An attempt is one container, and a step has one at a time. */
-function checkContainers(containers: readonly ContainerFacts[]): readonly Finding[] {
+/** An attempt is one container, and a step has one at a time, but for what a host that was given up ran when another went on. */
+function checkContainers({ containers, absences }: World): readonly Finding[] {
   return containers.flatMap((one, index) =>
     containers.slice(index + 1).flatMap((other): readonly Finding[] => {
       if (one.run !== other.run || one.step !== other.step) return [];
@@ -118,8 +118,19 @@ function checkContainers(containers: readonly ContainerFacts[]): readonly Findin
       const together = Math.min(one.until, other.until) - Math.max(one.from, other.from);
       // Each look has a time of its own: both were there at one look.
       if (together < 0) return [];
+      const [earlier, later] = one.attempt < other.attempt ? [one, other] : [other, one];
+      if (earlier.host !== later.host && earlier.until <= sweptAt(earlier.host, later.from, absences))
+        return [];
       const both = `attempts ${one.attempt} and ${other.attempt}`;
       return [{ kind: 'doubled', text: `${place} ran ${both} at once, for ${together} ms` }];
     }),
   );
 }
+
+/** When a host has removed what another went on for from that moment: its worker looks every 20 s, once it is there. */
+function sweptAt(host: string, since: number, absences: World['absences']): number {
+  const back = absences.filter((each) => each.host === host && each.from <= since).map(({ until }) => until);
+  return Math.max(since, ...back) + sweptWithinMs;
+}
+
+const sweptWithinMs = 60_000;

@@ -8,6 +8,7 @@ import { secretsPrefix, secretsRoot } from '../../activities/executors/secret-fi
 import type { LogLine, MillraceClient } from '../../client/index.js';
 import { createClient } from '../../client/index.js';
 import { connectTemporal } from '../../client/temporal-connection.js';
+import type { Config } from '../../config/config.js';
 import { deliveryPlace } from '../../sdk/protocol/activity-id.js';
 import type { RunStatus } from '../../sdk/states.js';
 import type { AttemptRecord, Catalog } from '../../store/catalog.js';
@@ -20,7 +21,9 @@ import type { RunFacts, World } from './world.js';
 
 /** Asks catalog, Temporal, engine and disk what has become of the runs. */
 export async function collectWorld(planned: readonly PlannedRun[], stage: Stage): Promise<World> {
-  const { config, address, containers } = stage;
+  const { hosts, address, containers } = stage;
+  const [config] = hosts;
+  if (!config) throw new Error('No host.');
   const store = await openArtifactStore(config.store, config);
   await using catalog = valuesByReference(await openCatalog(config.catalog), store);
   await using temporal = await connectTemporal(config, { address, values: { store, catalog } });
@@ -41,6 +44,7 @@ export async function collectWorld(planned: readonly PlannedRun[], stage: Stage)
     changes: history.map(({ run, version }) => ({ run, version })).reverse(),
     containers: containers.seen(),
     outages: stage.outages,
+    absences: stage.absences,
     leftovers: await leftovers(stage),
     secret: chaosSecret,
   };
@@ -113,17 +117,24 @@ async function completedSteps(handle: WorkflowHandle): Promise<readonly string[]
 }
 
 /** What should not be there when no run is open, by name. */
-export async function leftovers({ config, containers, temporary }: Stage): Promise<readonly string[]> {
-  const { installation, stateDir } = config;
+export async function leftovers({ hosts, containers, temporary }: Stage): Promise<readonly string[]> {
+  const found = await Promise.all(hosts.map((host) => leftoversOf(host, containers)));
+  return [...found.flat(), ...(await below(temporary, 'millrace-', 'temporary folder'))];
+}
+
+async function leftoversOf(
+  { installation, stateDir }: Config,
+  { docker }: Stage['containers'],
+): Promise<readonly string[]> {
   const filters = { label: [`${labelNames.installation}=${installation}`] };
-  const found = await containers.docker.listContainers({ all: true, filters });
-  const below = async (folder: string, prefix: string, what: string): Promise<readonly string[]> =>
-    (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(prefix)).map((name) => `${what} ${path.join(folder, name)}`); // prettier-ignore
+  const found = await docker.listContainers({ all: true, filters });
   return [
     ...found.map(({ Id, Labels, State }) => `container ${Id.slice(0, 12)} (${State}) of ${Labels[labelNames.run]} ${Labels[labelNames.step]} attempt ${Labels[labelNames.attempt]}`), // prettier-ignore
     ...(await stepProcesses(installation)).map(({ pid, run, step }) => `process ${pid} of ${run} ${step}`),
     ...(await below(path.join(stateDir, 'work'), 'chaos-', 'working folder')),
     ...(await below(secretsRoot(), secretsPrefix(installation), 'folder of secrets')),
-    ...(await below(temporary, 'millrace-', 'temporary folder')),
   ];
 }
+
+const below = async (folder: string, prefix: string, what: string): Promise<readonly string[]> =>
+  (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(prefix)).map((name) => `${what} ${path.join(folder, name)}`); // prettier-ignore

@@ -16,6 +16,9 @@ export type PlanOptions = {
 };
 
 const shards = 3;
+/** How long a worker or the service is away, ms. */
+const briefMs = [200, 5_000] as const;
+const longMs = [20_000, 40_000] as const;
 /** While the runs of a wave are at work, when nothing goes wrong. */
 const busyMs = 9_000;
 
@@ -92,7 +95,9 @@ type Drawing = {
 function drawFault(kind: FaultKind, { random, runs, short }: Drawing): PlannedFault {
   const atMs = random.between(500, busyMs);
   const worker = random.between(0, 1);
-  const downMs = random.between(200, 5_000);
+  // Long enough for what waits for it to be given up, sometimes.
+  const [least, most] = random.chance(0.5) ? longMs : briefMs;
+  const downMs = random.between(least, most);
   const signal = random.oneOf<EndSignal>(['SIGKILL', 'SIGTERM']);
   const run = runs[random.between(0, runs.length - 1)]?.id ?? '';
   switch (kind) {
@@ -103,7 +108,14 @@ function drawFault(kind: FaultKind, { random, runs, short }: Drawing): PlannedFa
     case 'temporal':
       return { kind, atMs, signal, downMs };
     case 'engine':
-      return { kind, atMs, signal, downMs, liveRestore: false, next: random.chance(0.5) };
+      return {
+        kind,
+        atMs,
+        signal,
+        downMs: Math.min(downMs, briefMs[1]),
+        liveRestore: false,
+        next: random.chance(0.5),
+      };
     case 'store':
       return { kind, atMs, downMs: short ? 6_000 : 30_000 };
     case 'container':

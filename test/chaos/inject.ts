@@ -28,7 +28,7 @@ export const partOf = (fault: PlannedFault): string => {
 export async function inject(fault: PlannedFault, stage: Stage): Promise<boolean> {
   switch (fault.kind) {
     case 'kill':
-      await stage.workers[fault.worker]?.kill(fault.downMs);
+      await workerAway(fault, stage);
       return true;
     case 'deploy':
       await stage.workers[fault.worker]?.deploy();
@@ -55,6 +55,15 @@ export async function inject(fault: PlannedFault, stage: Stage): Promise<boolean
       await stage.disk?.free();
       return true;
   }
+}
+
+async function workerAway(
+  { worker, downMs }: Extract<PlannedFault, { kind: 'kill' }>,
+  { workers, hosts, absences }: Stage,
+): Promise<void> {
+  const from = Date.now();
+  await workers[worker]?.kill(downMs);
+  absences.push({ host: hosts[worker]?.installation ?? '', from, until: Date.now() });
 }
 
 async function engineAway(

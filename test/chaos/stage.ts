@@ -19,7 +19,8 @@ import { type ChaosWorker, startWorker } from './worker.js';
 
 /** Everything the runs need, each part of it in reach of the faults. */
 export type Stage = {
-  readonly config: Config;
+  /** Each worker's: a host of its own, whose installation is the worker's name for what it began. */
+  readonly hosts: readonly Config[];
   readonly client: MillraceClient;
   readonly workers: readonly ChaosWorker[];
   readonly containers: ContainerWatch;
@@ -31,11 +32,14 @@ export type Stage = {
   readonly engine: TestEngine | undefined;
   /** When it was away. */
   readonly outages: Span[];
+  /** When a host had no worker. */
+  readonly absences: (Span & { readonly host: string })[];
   readonly disk: SmallDisk | undefined;
   /** Where temporary files of the workers lie. */
   readonly temporary: string;
 };
 
+const hostNames = ['host-0', 'host-1'] as const;
 export const chaosSecret = 'only-the-step-may-know-this';
 
 /** Kinds of faults that this machine does not allow, each with the reason. */
@@ -64,11 +68,13 @@ export async function startStage(
   const temporal = await ownTemporal(at('temporal.db'));
   const env = {
     ...s3.env,
-    MILLRACE_STATE_DIR: at('state'),
+    MILLRACE_CATALOG: `sqlite:${at('catalog.db')}`,
     MILLRACE_STORE: `s3://${await s3.bucket()}/chaos`,
     MILLRACE_S3_ENDPOINT: store.endpoint,
     MILLRACE_QUEUE: 'chaos',
     MILLRACE_CACHE: 'false',
+    // Less than a worker may be away: another host then makes the next attempt.
+    MILLRACE_ADOPT_WITHIN: '5 s',
     MILLRACE_EXECUTOR: 'docker',
     MILLRACE_CPUS: '4',
     MILLRACE_SHUTDOWN_GRACE: '3 s',
@@ -77,21 +83,28 @@ export async function startStage(
     TMPDIR: at('tmp'),
     ...(engine && { DOCKER_HOST: engine.host }),
   };
-  const config = await loadConfig({ cwd: at('project'), env });
-  const disk = kinds.includes('disk') ? await mountSmallDisk(at('state/work'), '48m') : undefined;
-  const client = await createClient({ config });
+  const envOf = (host: string) => ({ ...env, MILLRACE_STATE_DIR: at(host) });
+  const project = at('project');
+  const hosts: Config[] = [];
+  for (const host of hostNames) hosts.push(await loadConfig({ cwd: project, env: envOf(host) }));
+  const disk = kinds.includes('disk') ? await mountSmallDisk(at(`${hostNames[0]}/work`), '48m') : undefined;
+  const client = await createClient({ config: await loadConfig({ cwd: project, env: envOf('client') }) });
   releaseAtEnd(() => client[Symbol.asyncDispose]());
-  const containers = watchContainers(engine?.host, config.installation);
+  const containers = watchContainers(
+    engine?.host,
+    hosts.map(({ installation }) => installation),
+  );
   releaseAtEnd(() => containers[Symbol.dispose]());
   const workers: ChaosWorker[] = [];
-  for (const name of ['worker-0', 'worker-1']) {
-    const worker = await startWorker({ name, project: at('project'), env, log: at(`logs/${name}.log`) });
+  for (const [index, host] of hostNames.entries()) {
+    const name = `worker-${index}`;
+    const worker = await startWorker({ name, project, env: envOf(host), log: at(`logs/${name}.log`) });
     releaseAtEnd(() => worker[Symbol.asyncDispose]());
     workers.push(worker);
   }
   for (const worker of workers) await worker.ready();
   return {
-    config,
+    hosts,
     client,
     workers,
     containers,
@@ -100,6 +113,7 @@ export async function startStage(
     restartTemporal: temporal.restart,
     engine,
     outages: [],
+    absences: [],
     disk,
     temporary: at('tmp'),
   };

@@ -12,6 +12,8 @@ export type World = {
   readonly containers: readonly ContainerFacts[];
   /** When the Docker engine was away. */
   readonly outages: readonly Span[];
+  /** When a host had no worker. */
+  readonly absences: readonly (Span & { readonly host: string })[];
   /** Containers, processes, working folders, files of secrets and temporary files that are still there, by name. */
   readonly leftovers: readonly string[];
   /** What no log may hold. */
@@ -55,6 +57,8 @@ export type Span = { readonly from: number; readonly until: number };
 /** A container as it was seen while the faults went on: from the first to the last time it was seen to run. */
 export type ContainerFacts = Span & {
   readonly id: string;
+  /** The installation whose worker began it. */
+  readonly host: string;
   readonly run: string;
   readonly step: string;
   readonly attempt: number;

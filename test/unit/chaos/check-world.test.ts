@@ -20,6 +20,7 @@ const goodWorld = (): World => ({
     containerSteps(input).flatMap((step) =>
       goodAttempts(step, input).map(({ attempt }) => ({
         id: `${id} ${step} ${attempt}`,
+        host: 'host-0',
         run: id,
         step,
         attempt,
@@ -28,6 +29,7 @@ const goodWorld = (): World => ({
     ),
   ),
   outages: [],
+  absences: [],
   leftovers: [],
   secret: 'hidden',
 });
@@ -107,6 +109,30 @@ describe('the checks of the chaos suite', () => {
     // It was seen to run afterwards: the engine takes what it prints.
     const within = { from: 11_000, until: 12_000 };
     expect(found({ ...world, outages: [within] })).toEqual([expect.stringContaining('ends after 3 of 7')]);
+  });
+
+  test('let a host that was given up run what another goes on with, until its worker is back and has swept', () => {
+    const world = withAttempts('shard', ([whole]) => [
+      { ...whole!, status: 'lost', end: 'otherwise' },
+      { ...whole!, attempt: 2, time: timeOf(2) },
+    ]);
+    const [first, ...others] = world.containers;
+    const stale = (until: number, absences: World['absences']) =>
+      found({
+        ...world,
+        absences,
+        containers: [
+          { ...first!, until },
+          { ...first!, id: 'next', host: 'host-1', attempt: 2, ...timeOf(2) },
+          ...others,
+        ],
+      });
+    expect(stale(50_000, [])).toEqual([]);
+    const ranOn = 'doubled: chaos-1: shard ran attempts 1 and 2 at once, for 3000 ms';
+    expect(stale(90_000, [])).toEqual([ranOn]);
+    expect(stale(90_000, [{ host: 'host-0', from: 11_000, until: 80_000 }])).toEqual([]);
+    expect(stale(90_000, [{ host: 'host-1', from: 11_000, until: 80_000 }])).toEqual([ranOn]);
+    expect(stale(90_000, [{ host: 'host-0', from: 30_000, until: 80_000 }])).toEqual([ranOn]);
   });
 
   test.each<[string, World, string]>([

@@ -51,6 +51,14 @@ describe('the plan of a chaos run', () => {
     expect(sorts).toEqual(new Set([true, false]));
   });
 
+  test('has workers and the service away for a moment, and for so long that what they had goes on elsewhere', () => {
+    const faults = faultsOf(drawPlan({ runs: 60, seed: 2, kinds: ['kill', 'temporal', 'engine'] }));
+    const away = (kind: string) => faults.flatMap((each) => (each.kind === kind && 'downMs' in each ? [each.downMs >= 20_000] : [])); // prettier-ignore
+    expect(new Set(away('kill'))).toEqual(new Set([true, false]));
+    expect(new Set(away('temporal'))).toEqual(new Set([true, false]));
+    expect(new Set(away('engine'))).toEqual(new Set([false]));
+  });
+
   test('is quiet without any kind', () => {
     expect(faultsOf(drawPlan({ runs: 5, seed: 1, kinds: [] }))).toEqual([]);
   });
