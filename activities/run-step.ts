@@ -184,7 +184,7 @@ async function recordEnd(
   if (others || (stopped && signals.why() === 'given-up')) {
     const givenUp = new AttemptSuperseded('Temporal gave this attempt up.', place);
     // One that never began its next delivery begins under the same number.
-    if (report.hasBegun()) await report.lost(toFailureInfo(givenUp));
+    if (others || report.hasBegun()) await report.lost(toFailureInfo(givenUp));
     await tidyUp(given, { forget: false });
     // Only who was cancelled may say so: the service takes it from nobody else.
     const asked = Context.current().cancellationSignal.aborted;

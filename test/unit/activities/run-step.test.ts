@@ -76,7 +76,7 @@ test('after the last attempt that infrastructure may use none is said to follow'
 test('an attempt that a later one has ended is lost, and the step is not said to have failed', async () => {
   const { catalog, run } = await failing(() => new StepFailed('It ended with exit code 137.'));
   await catalog.project({ attempts: [anAttempt({ attempt: 2, status: 'running' })] });
-  await expect(run(1)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  await expect(run(1)).rejects.toMatchObject({ type: 'ATTEMPT_SUPERSEDED' });
   const attempts = await catalog.attempts('run-1', 'train');
   expect(attempts.map(({ attempt, status }) => `${attempt} ${status}`).sort()).toEqual([
     '1 lost',
@@ -88,7 +88,7 @@ test('an attempt that a later one has ended is lost, and the step is not said to
 test('an attempt that was given up meanwhile is lost, whatever it ended with', async () => {
   const { catalog, run } = await failing(() => new StepFailed('It ended with exit code 137.'));
   await catalog.project({ attempts: [anAttempt({ attempt: 1, status: 'lost' })] });
-  await expect(run(1)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  await expect(run(1)).rejects.toMatchObject({ type: 'ATTEMPT_SUPERSEDED' });
   expect(await catalog.attempts('run-1', 'train')).toMatchObject([{ attempt: 1, status: 'lost' }]);
 });
 
@@ -111,7 +111,7 @@ test('an attempt that comes to its end after another has begun commits nothing',
   await catalog.project({ attempts: [anAttempt({ attempt: 9, status: 'lost', startedAt: at(-60) })] });
   await expect(run(1)).resolves.toEqual({ output: {} });
   await catalog.project({ attempts: [anAttempt({ attempt: 3, status: 'running' })] });
-  await expect(run(2)).rejects.toMatchObject({ name: 'CancelledFailure' });
+  await expect(run(2)).rejects.toMatchObject({ type: 'ATTEMPT_SUPERSEDED' });
   const attempts = await catalog.attempts('run-1', 'train');
   expect(attempts.map(({ attempt, status }) => `${attempt} ${status}`).sort()).toEqual([
     '1 completed',

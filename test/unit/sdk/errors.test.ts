@@ -121,7 +121,7 @@ test('an error crosses processes as JSON and is whole again', () => {
 test('another attempt may cure these codes and no others', () => {
   const retryable = errorCodes().filter((code) => isRetryable(rebuildError(code, 'x', {})));
   expect(retryable).toEqual([
-    'ATTEMPT_HANDED_OVER', 'ATTEMPT_LOST', 'ATTEMPT_PREEMPTED', 'DEPENDENCIES_FAILED', 'DOCKER_UNAVAILABLE', 'INFRASTRUCTURE_FAILED', 'OUT_OF_MEMORY', 'STEP_FAILED', 'STEP_OUTPUT_MISSING', 'STEP_TIMEOUT', 'STORE_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'WORKER_LOST',
+    'ATTEMPT_HANDED_OVER', 'ATTEMPT_LOST', 'ATTEMPT_PREEMPTED', 'ATTEMPT_SUPERSEDED', 'DEPENDENCIES_FAILED', 'DOCKER_UNAVAILABLE', 'INFRASTRUCTURE_FAILED', 'OUT_OF_MEMORY', 'STEP_FAILED', 'STEP_OUTPUT_MISSING', 'STEP_TIMEOUT', 'STORE_UNAVAILABLE', 'TEMPORAL_UNAVAILABLE', 'WORKER_LOST',
   ]); // prettier-ignore
 });
 
@@ -135,6 +135,7 @@ test("these codes are not the author's fault and no others", () => {
     'ATTEMPT_HANDED_OVER',
     'ATTEMPT_LOST',
     'ATTEMPT_PREEMPTED',
+    'ATTEMPT_SUPERSEDED',
     'DOCKER_UNAVAILABLE',
     'INFRASTRUCTURE_FAILED',
     'STORE_UNAVAILABLE',
