@@ -44,6 +44,7 @@ function accept(task: StepTask, repair: Repair, definition: StepDefinition): Acc
         refuse(task, 'has no source folder', 'Leave `--source` out: its code is that of its pipeline.');
       return {
         do: 'retry',
+        build: task.build,
         input: input ? inputOf(task, definition, input) : task.input,
         spec: {
           ...spec,

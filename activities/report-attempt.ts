@@ -55,6 +55,7 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
     worker: env.worker,
     startedAt: scheduledAt,
     resources: spec.resources,
+    build: task.build,
     ...(task.image && { image: task.image.id }),
   };
   const step = { run, path, name: spec.name, kind: 'step', scheduledAt } as const;

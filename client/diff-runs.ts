@@ -4,6 +4,7 @@ import { UnknownRun } from '../sdk/errors.js';
 import type { StepStatus } from '../sdk/states.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { Catalog, MetricRecord, RunRecord, StepRecord } from '../store/catalog.js';
+import { codeOfSteps } from '../store/code-of-steps.js';
 
 /** One thing two runs have otherwise; a side without it has none. */
 export type Change = {
@@ -76,15 +77,14 @@ type Side = { readonly run: RunRecord; readonly steps: ReadonlyMap<string, SideS
 async function readSide(id: string, catalog: Catalog): Promise<Side> {
   const run = await catalog.run(id);
   if (!run) throw new UnknownRun(`There is no run \`${id}\`.`, { hint: 'See `millrace runs`.' });
-  const [build, steps, attempts, artifacts, metrics] = await Promise.all([
-    catalog.build(run.build),
+  const [steps, attempts, artifacts, metrics] = await Promise.all([
     catalog.steps(id),
     catalog.attempts(id),
     catalog.artifacts(id),
     catalog.metrics(id),
   ]);
   const newest = new Map(attempts.map((attempt) => [attempt.path, attempt]));
-  const specs = new Map((build?.steps ?? []).map((spec) => [spec.name, spec]));
+  const codeOfStep = await codeOfSteps(run, { steps, attempts }, catalog);
   const sides = steps.map((record): readonly [string, SideStep] => {
     const attempt = newest.get(record.path);
     const of = (direction: 'input' | 'output'): Facts =>
@@ -98,7 +98,7 @@ async function readSide(id: string, catalog: Catalog): Promise<Side> {
       {
         record,
         code: {
-          ...codeOf(record.kind === 'step' ? specs.get(record.name) : undefined),
+          ...codeOf(codeOfStep(record)?.spec),
           // What came from the cache made no attempt: its image is the one it would have run in.
           image: attempt?.image ?? (record.kind === 'step' ? run.plan?.images[record.name]?.id : undefined),
         },

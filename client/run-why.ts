@@ -118,7 +118,7 @@ export function timeline({
       at: run.startedAt,
       attempt: 0,
       kind: 'started',
-      text: `run of ${run.pipeline} on build ${run.build}`,
+      text: `run of ${run.pipeline} on build ${firstBuild(run, decided)}`,
     },
     ...steps.map(({ path, scheduledAt }) => entry(path, scheduledAt, 'called', 'called by the pipeline')),
     ...attempts.flatMap(attemptEntries),
@@ -143,6 +143,12 @@ export function timeline({
       : [entry('', run.closedAt, 'ended', `${run.status}${run.failure ? `: ${run.failure.what}` : ''}`)]),
   ];
   return inOrder(entries);
+}
+
+/** It may have been moved to another since. */
+function firstBuild({ build }: RunRecord, decided: readonly TimelineEntry[]): string {
+  const from = decided.find(({ kind }) => kind === 'moved')?.data?.['from'];
+  return typeof from === 'string' ? from : build;
 }
 
 const entry = (path: string, at: string, kind: string, text: string, attempt = 0): WhyEntry => ({

@@ -4,6 +4,7 @@ import type { ResolvedImage, StepTask } from '../sdk/protocol/messages.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import type { AttemptRecord, Catalog, RepairRecord, RunRecord, StepRecord } from '../store/catalog.js';
+import { wasMoved } from '../store/code-of-steps.js';
 import { restoreValue } from '../store/values-by-reference.js';
 
 export type StepChoice = {
@@ -45,10 +46,10 @@ export async function recordedStep(
   const attempts = await catalog.attempts(run.id, step.path);
   const row = attemptOf(choice.attempt, attempts, place);
   const attempt = row?.attempt ?? 1;
-  const build = await buildAt(run, row?.startedAt, catalog);
+  const { build, guessed } = await buildOf(row, run, catalog);
   const declared = (await catalog.build(build))?.steps.find(({ name }) => name === step.name);
   if (!declared) {
-    throw new UnknownStep(`The build ${build} of the run, which has this step's code, is gone.`, {
+    throw new UnknownStep(`The build ${build}, which has this step's code, is gone.`, {
       ...place,
       hint: 'Garbage collection removed it, or the catalog belongs to another installation.',
     });
@@ -62,10 +63,14 @@ export async function recordedStep(
     run,
     step,
     attempt,
-    notes:
-      row !== undefined && repairs.some((repair) => repair.input && !before.includes(repair))
+    notes: [
+      ...(row !== undefined && repairs.some((repair) => repair.input && !before.includes(repair))
         ? ['The input is that of the repair that followed: the one before was not kept.']
-        : [],
+        : []),
+      ...(guessed
+        ? [`Which code it ran is not recorded: it is taken for that of build ${build}, by the time it began.`]
+        : []),
+    ],
     task: {
       v: 1,
       run: run.id,
@@ -118,9 +123,19 @@ function attemptOf(
   });
 }
 
-/** The build whose code the run had then: it may have been moved since. */
-async function buildAt(run: RunRecord, at: string | undefined, catalog: Catalog): Promise<string> {
-  if (at === undefined) return run.build;
+/** The build whose code the attempt ran: the run may have been moved since. */
+async function buildOf(
+  row: AttemptRecord | undefined,
+  run: RunRecord,
+  catalog: Catalog,
+): Promise<{ readonly build: string; readonly guessed: boolean }> {
+  if (row?.build !== undefined) return { build: row.build, guessed: false };
+  if (row === undefined || !(await wasMoved(run.id, catalog))) return { build: run.build, guessed: false };
+  return { build: await buildAt(run, row.startedAt, catalog), guessed: true };
+}
+
+/** The build whose code the run had then. */
+async function buildAt(run: RunRecord, at: string, catalog: Catalog): Promise<string> {
   const later = (await catalog.timeline(run.id, '')).find((entry) => entry.kind === 'moved' && entry.at > at);
   const from = later?.data?.['from'];
   return typeof from === 'string' ? from : run.build;

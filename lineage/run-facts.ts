@@ -10,12 +10,14 @@ import type {
   RunRecord,
   StepRecord,
 } from '../store/catalog.js';
+import { codeOfSteps } from '../store/code-of-steps.js';
 import type { RunNode, StepNode } from './graph.js';
 
 /** What the catalog knows of one run, read once. */
 export type RunFacts = {
   readonly run: RunRecord;
-  readonly specs: ReadonlyMap<string, StepSpec>;
+  /** The step as the build has it whose code it ran; undefined where that is not known any more. */
+  readonly specOf: (step: StepRecord) => StepSpec | undefined;
   readonly steps: ReadonlyMap<string, StepRecord>;
   readonly attempts: ReadonlyMap<string, AttemptRecord>;
   readonly artifacts: readonly ArtifactRecord[];
@@ -36,17 +38,17 @@ export function runReader(catalog: Catalog): (id: string) => Promise<RunFacts | 
 async function readRun(id: string, catalog: Catalog): Promise<RunFacts | undefined> {
   const run = await catalog.run(id);
   if (!run) return undefined;
-  const [build, steps, attempts, artifacts, gates, approvals] = await Promise.all([
-    catalog.build(run.build),
+  const [steps, attempts, artifacts, gates, approvals] = await Promise.all([
     catalog.steps(id),
     catalog.attempts(id),
     catalog.artifacts(id),
     catalog.gates(id),
     catalog.approvals({ run: id }),
   ]);
+  const codeOf = await codeOfSteps(run, { steps, attempts }, catalog);
   return {
     run,
-    specs: new Map((build?.steps ?? []).map((spec) => [spec.name, spec])),
+    specOf: (step) => codeOf(step)?.spec,
     steps: new Map(steps.map((step) => [step.path, step])),
     // In order of attempts: the last one counts.
     attempts: new Map(attempts.map((attempt) => [attempt.path, attempt])),
@@ -67,8 +69,8 @@ export const runNode = ({ run }: RunFacts): RunNode => ({
   parameters: valuesOf(run.input),
 });
 
-export function stepNode({ run, specs, attempts }: RunFacts, step: StepRecord): StepNode {
-  const spec = specs.get(step.name);
+export function stepNode({ run, specOf, attempts }: RunFacts, step: StepRecord): StepNode {
+  const spec = specOf(step);
   const attempt = attempts.get(step.path);
   const image = run.plan?.images[step.name];
   const { repair } = step;

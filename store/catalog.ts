@@ -126,6 +126,8 @@ export type AttemptRecord = {
   readonly packages?: readonly string[];
   /** What it was given: a retry may have had more memory than the step declares. */
   readonly resources?: StepSpec['resources'];
+  /** Whose code it ran. Absent in rows of before this was noted: the run's, or unknown where that was moved. */
+  readonly build?: string;
 };
 
 export type MetricRecord = {

@@ -5,7 +5,17 @@ import type { LargeCall, RecordedCall, RecordedRun } from '../sdk/recovery/recor
 import { stepWork } from '../sdk/recovery/step-work.js';
 import { isStoredValue } from '../sdk/stored-value.js';
 import type { ArtifactStore } from './artifact-store.js';
-import type { ApprovalRecord, Catalog, RepairRecord, RunEffects, StepRecord } from './catalog.js';
+import type {
+  ApprovalRecord,
+  AttemptRecord,
+  Catalog,
+  RepairRecord,
+  RunEffects,
+  RunRecord,
+  StepRecord,
+} from './catalog.js';
+import type { CodeOfStep } from './code-of-steps.js';
+import { codeOfSteps } from './code-of-steps.js';
 import { eachLimited } from './each-limited.js';
 import { touchArtifact } from './touch-artifact.js';
 import { restoreValue } from './values-by-reference.js';
@@ -30,14 +40,15 @@ export async function readRecordedRun(id: string, options: RecordedRunOptions): 
   const { catalog } = options;
   const run = await catalog.run(id);
   if (!run) throw new UnknownRun(`There is no run \`${id}\` to recover.`, { hint: 'See `millrace runs`.' });
-  const [build, steps, children] = await Promise.all([
-    catalog.build(run.build),
+  const [steps, attempts, children] = await Promise.all([
     catalog.steps(id),
+    catalog.attempts(id),
     childrenOf(id, catalog),
   ]);
   const makers = await readMakers(id, steps, catalog);
   const repaired = await repairedCode(id, steps, catalog);
   const gone = await goneContent(steps, options);
+  const { works, ofCall } = await readWorks(run, { steps, attempts }, catalog);
   let inline = 0;
   const calls = steps.map((step): RecordedCall => {
     const call = recordedCall(step, makers, repaired);
@@ -53,11 +64,11 @@ export async function readRecordedRun(id: string, options: RecordedRunOptions): 
       ...(large
         ? { large }
         : { ...(input !== undefined && { input }), ...(output !== undefined && { output }) }),
+      ...ofCall(step),
       ...(lost !== undefined && { gone: lost }),
       ...(child && { child }),
     };
   });
-  const works = Object.fromEntries((build?.steps ?? []).map((spec) => [spec.name, stepWork(spec, run.plan)]));
   return { run: id, works, calls };
 }
 
@@ -82,6 +93,47 @@ async function restored(value: unknown, store: ArtifactStore): Promise<unknown> 
 
 const hasStoredEvidence = (value: unknown): value is { readonly evidence: unknown } =>
   typeof value === 'object' && value !== null && 'evidence' in value && isStoredValue(value.evidence);
+
+/**
+ * The works that the calls were, by name. Where calls of one name were different ones, the run having been moved to other code
+ * meanwhile, that name has none: each of them says which is its own.
+ */
+async function readWorks(
+  run: RunRecord,
+  made: { readonly steps: readonly StepRecord[]; readonly attempts: readonly AttemptRecord[] },
+  catalog: Catalog,
+): Promise<{
+  readonly works: RecordedRun['works'];
+  readonly ofCall: (step: StepRecord) => Pick<RecordedCall, 'workName' | 'unusable'>;
+}> {
+  const [build, codeOf] = await Promise.all([catalog.build(run.build), codeOfSteps(run, made, catalog)]);
+  const calls = made.steps
+    .filter(({ kind }) => kind === 'step')
+    .map((step) => ({ step, code: codeOf(step) }));
+  const others = new Set(
+    calls
+      .filter(({ code }) => code?.build !== run.build || code.run !== run.id)
+      .map(({ step: { name } }) => name),
+  );
+  const named = (build?.steps ?? [])
+    .filter(({ name }) => !others.has(name))
+    .map((spec) => [spec.name, stepWork(spec, run.plan)] as const);
+  const keyed = calls.flatMap(({ step: { name }, code }) =>
+    others.has(name) && code?.spec ? [[workName(name, code), stepWork(code.spec, code.plan)] as const] : [],
+  );
+  return {
+    works: Object.fromEntries([...named, ...keyed]),
+    ofCall(step) {
+      if (step.kind !== 'step' || !others.has(step.name)) return {};
+      const code = codeOf(step);
+      return code ? { workName: workName(step.name, code) } : { unusable: unknownCode };
+    },
+  };
+}
+
+const workName = (name: string, { build, run }: CodeOfStep): string => `${name} of build ${build} in ${run}`;
+
+const unknownCode = 'its run was moved to other code, and which code it ran is not recorded';
 
 type Makers = ReadonlyMap<string, RunEffects & { readonly approvals: readonly ApprovalRecord[] }>;
 

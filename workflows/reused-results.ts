@@ -71,7 +71,7 @@ export function reusedResults(
       const record = await records.match(made);
       const decision = decideReuse(made, {
         record,
-        work: records.workOf(made.name),
+        work: record && records.workOf(record),
         asked: isNamed(from, { path: record?.path ?? made.path, name: made.name }),
         follows: marks.in(made.input),
       });

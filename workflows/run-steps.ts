@@ -79,8 +79,9 @@ export function runSteps({
           if (accepted.do === 'result')
             return { output: accepted.output, supplied: repair.do === 'skip' ? 'skipped' : 'by-hand' };
           if (accepted.do === 'abort') throw aborted(call, repair, thrown.error);
-          const { spec, input } = accepted;
-          call = { ...call, task: { ...call.task, spec, input, ...(image && { image }) } };
+          // A repaired spec is of the code that the run had then: it may have been moved since.
+          const { spec, input, build = call.task.build } = accepted;
+          call = { ...call, task: { ...call.task, spec, input, build, ...(image && { image }) } };
         }
       }
     },

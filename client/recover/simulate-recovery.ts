@@ -117,7 +117,7 @@ export function simulateRecovery(options: PlanRecoveryOptions, { clock, realms }
   async function answer(level: Level, call: VirtualCall): Promise<VirtualAnswer> {
     const made = madeCall(call, specs.get(call.name), options.plan);
     const record = await clock.during(level.records.match(made));
-    const work = level.records.workOf(call.name);
+    const work = record && level.records.workOf(record);
     const decision = decideReuse(made, {
       record,
       work,

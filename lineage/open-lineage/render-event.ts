@@ -2,6 +2,7 @@ import type { FailureInfo } from '../../sdk/protocol/failure.js';
 import type { RunStatus, StepStatus } from '../../sdk/states.js';
 import type { StepSpec } from '../../sdk/step-spec.js';
 import type { Catalog, RunRecord, StepRecord, Time } from '../../store/catalog.js';
+import { codeOfSteps } from '../../store/code-of-steps.js';
 import type { LifecycleEvent } from '../../store/outbox.js';
 import {
   artifactsIn,
@@ -46,7 +47,6 @@ type Context = RenderOptions & {
   readonly run: RunRecord;
   /** The run at the top of the tree that the run is part of. */
   readonly root: RunRecord;
-  readonly specs: readonly StepSpec[];
   readonly description: string | undefined;
   readonly producer: string;
   readonly facets: ReturnType<typeof facetMaker>;
@@ -67,7 +67,6 @@ async function contextOf(run: RunRecord, options: RenderOptions): Promise<Contex
     ...options,
     run,
     root,
-    specs: build?.steps ?? [],
     description: build?.pipelines.find(({ name }) => name === run.pipeline)?.description,
     producer,
     facets: facetMaker(producer),
@@ -124,12 +123,12 @@ type OfStep = {
 };
 
 async function stepEvent({ event: { event, status }, at, step, context }: OfStep): Promise<RunEvent> {
-  const { run, facets, namespace, catalog, specs } = context;
+  const { run, facets, namespace, catalog } = context;
   const { path, name, kind } = step;
   const ended = event === 'step.ended';
   const attempts = await catalog.attempts(run.id, path);
   const newest = attempts.at(-1);
-  const spec = specs.find((each) => each.name === name);
+  const spec = (await codeOfSteps(run, { steps: [step], attempts }, catalog))(step)?.spec;
   const code = spec?.source ?? spec?.code;
   const reused = ended ? (await catalog.cache.use({ run: run.id, path }))?.from : undefined;
   return {

@@ -277,7 +277,8 @@ export type CheckRepair = { readonly task: StepTask; readonly repair: Repair };
 export type RecordRepair = CheckRepair & { readonly accepted: AcceptedRepair; readonly at: string };
 /** What follows from a repair that fits the step. */
 export type AcceptedRepair =
-  | { readonly do: 'retry'; readonly spec: StepSpec; readonly input: unknown }
+  /** `build` is whose code the spec is of; workers of before did not say it. */
+  | { readonly do: 'retry'; readonly spec: StepSpec; readonly input: unknown; readonly build?: string }
   | { readonly do: 'result'; readonly output: Readonly<Record<string, unknown>> }
   | { readonly do: 'abort' };
 

@@ -15,7 +15,7 @@ export interface RecordIndex {
   claim(path: string): void;
   /** Former calls that no call was yet. */
   left(): readonly RecordedCall[];
-  workOf(step: string): StepWork | undefined;
+  workOf(call: RecordedCall): StepWork | undefined;
 }
 
 /** @param readLarge reads what the record holds no input and output of; undefined when it cannot be had */
@@ -75,7 +75,7 @@ export function recordIndex(
     },
     claim: (path) => void taken.add(path),
     left: () => calls.filter(({ path }) => !taken.has(path) && !named.has(path)),
-    workOf: (step) => works[step],
+    workOf: ({ workName, name }) => works[workName ?? name],
   };
 }
 

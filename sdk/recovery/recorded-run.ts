@@ -5,7 +5,7 @@ import type { StepWork } from './step-work.js';
 /** What a closed run left for one that recovers it: which calls it made, and what came of each. */
 export type RecordedRun = {
   readonly run: string;
-  /** By step name; none of a step that the run's build did not have. */
+  /** By step name, or as its calls name it; none of a step that the build did not have. */
   readonly works: Readonly<Record<string, StepWork>>;
   readonly calls: readonly RecordedCall[];
 };
@@ -28,6 +28,8 @@ export type RecordedCall = {
   readonly maker: StepPlace;
   /** Name of content that it made and that is not in the store any more. */
   readonly gone?: string;
+  /** Which of the works is its own, where that is not the one of its name: the run was moved to other code. */
+  readonly workName?: string;
   /** Why its result cannot be taken though it completed. */
   readonly unusable?: string;
   /** Of a child run: its id, paths and names of all it called, and how many calls these were; those of its own children too. */

@@ -95,6 +95,7 @@ const changing = [
   'log',
   'packages',
   'resources',
+  'build',
 ] as const;
 
 const toRow = (attempt: AttemptRecord): Insertable<AttemptTable> => ({
@@ -116,6 +117,7 @@ const toRow = (attempt: AttemptRecord): Insertable<AttemptTable> => ({
   log: attempt.log ?? null,
   packages: toJson(attempt.packages),
   resources: toJson(attempt.resources),
+  build: attempt.build ?? null,
 });
 
 const toAttempt = (row: Selectable<AttemptTable>): AttemptRecord =>
@@ -138,6 +140,7 @@ const toAttempt = (row: Selectable<AttemptTable>): AttemptRecord =>
     log: orAbsent(row.log),
     packages: fromJson(row.packages),
     resources: fromJson(row.resources),
+    build: orAbsent(row.build),
   });
 
 const toMetricRow = (metric: MetricRecord): Insertable<MetricTable> => ({

@@ -112,9 +112,11 @@ async function doomedBuilds(
     .execute();
   const runs = await db.selectFrom('runs').select(['id', 'build']).execute();
   const moves = await db.selectFrom('moves').select(['run', 'home', 'build']).execute();
+  const between = await attemptsOfMoved(db).select(['attempts.run', 'attempts.build']).distinct().execute();
   const used = new Set([
     ...runs.filter(({ id }) => !withoutRuns.has(id)).map(({ build }) => build),
     ...moves.filter(({ run }) => !withoutRuns.has(run)).flatMap(({ home, build }) => [home, build]),
+    ...between.filter(({ run }) => !withoutRuns.has(run)).map(({ build }) => build),
   ]);
   return rows
     .filter(({ id, queue }, index) => {
@@ -123,6 +125,10 @@ async function doomedBuilds(
     })
     .map(({ id, queue }) => ({ id, queue }));
 }
+
+/** Of runs that were moved more than once, whose code may be that of builds in between. */
+const attemptsOfMoved = (db: CatalogDb) =>
+  db.selectFrom('moves').innerJoin('attempts', 'attempts.run', 'moves.run');
 
 async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promise<GarbagePlan['builds']> {
   const gone: { readonly id: string; readonly queue: string }[] = [];
@@ -147,7 +153,12 @@ async function forgetBuilds(db: CatalogDb, builds: GarbagePlan['builds']): Promi
         .orderBy('published', 'desc')
         .limit(1)
         .executeTakeFirst();
-      if (run || move || last?.id === id) return;
+      const between = await attemptsOfMoved(trx)
+        .select('attempts.run')
+        .where('attempts.build', '=', id)
+        .limit(1)
+        .executeTakeFirst();
+      if (run || move || between || last?.id === id) return;
       await trx.deleteFrom('builds').where('id', '=', id).where('queue', '=', queue).execute();
       gone.push({ id, queue });
     });

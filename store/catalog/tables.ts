@@ -79,6 +79,7 @@ export type CatalogTables = {
     log: Digest | null;
     packages: Json | null;
     resources: Json | null;
+    build: string | null;
   };
   readonly metrics: {
     run: string;

@@ -13,6 +13,7 @@ import { runPauses } from './0011-run-pauses.js';
 import { dueRuns } from './0012-due-runs.js';
 import { checkpointWork } from './0013-checkpoint-work.js';
 import { moves } from './0014-moves.js';
+import { attemptBuild } from './0019-attempt-build.js';
 
 export type Migrations = Readonly<Record<string, Migration>>;
 
@@ -35,4 +36,5 @@ export const migrations: Migrations = {
   '0012-due-runs': dueRuns,
   '0013-checkpoint-work': checkpointWork,
   '0014-moves': moves,
+  '0019-attempt-build': attemptBuild,
 };

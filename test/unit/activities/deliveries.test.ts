@@ -138,7 +138,7 @@ test('a second delivery waits for the first, takes its result and starts nothing
   engine.state.end.abort();
   expect(await Promise.all([first, second])).toEqual([{ output: { n: 1 } }, { output: { n: 1 } }]);
   expect(engine.state.starts).toBe(1);
-  expect(await catalog.attempts('run-1')).toMatchObject([{ attempt: 1, status: 'completed' }]);
+  expect(await catalog.attempts('run-1')).toMatchObject([{ attempt: 1, status: 'completed', build: 'b' }]);
 });
 
 test('a failure that was recorded is told again, and the attempt stays as it was recorded', async () => {

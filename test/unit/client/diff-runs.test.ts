@@ -88,6 +88,20 @@ describe('the difference of two runs', () => {
     );
   });
 
+  test('is not that a run was moved: its steps are those of the code they ran', async () => {
+    const moved = { run: 'run-1', home: 'build-1', build: 'build-2', at: at(2) };
+    await catalog.moves.begin(aBuild({ id: 'build-2' }), [moved]);
+    await catalog.project({ attempts: [anAttempt({ status: 'completed', build: 'build-1' })] });
+    await catalog.updateRun({ id: 'run-1', build: 'build-2' });
+    await catalog.insertRun(aRun({ id: 'run-2' }));
+    await call(catalog, { run: 'run-2', path: 'train', parameters: { trees: 10 } });
+    expect((await diffRuns('run-1', 'run-2', catalog)).steps[0]?.code).toEqual([]);
+    await catalog.project({ attempts: [anAttempt({ status: 'completed', attempt: 2, build: 'build-2', image: digest('d') })] }); // prettier-ignore
+    expect((await diffRuns('run-1', 'run-2', catalog)).steps[0]?.code).toMatchObject([
+      { what: 'source', a: digest('b'), b: digest('a') },
+    ]);
+  });
+
   test('of a run that is not there says so', async () => {
     await expect(diffRuns('run-1', 'run-9', catalog)).rejects.toMatchObject({ code: 'UNKNOWN_RUN' });
   });

@@ -81,3 +81,15 @@ test('a run that is not there is said to be none', async () => {
   const asked = runWhy('run-9', { step: undefined, catalog: await newCatalog() });
   await expect(asked).rejects.toMatchObject({ code: 'UNKNOWN_RUN' });
 });
+
+test('a run that was moved began on the build it began on', async () => {
+  const catalog = await newCatalog();
+  await catalog.insertRun(aRun({ build: 'third' }));
+  const moved = (from: string, to: string, second: number) =>
+    ({ run: 'run-1', path: '', at: at(second), attempt: 0, kind: 'moved', text: 'moved', data: { from, to } }); // prettier-ignore
+  await catalog.project({ timeline: [moved('second', 'third', 5), moved('first', 'second', 3)] });
+  expect((await runWhy('run-1', { step: undefined, catalog }))[0]).toMatchObject({
+    kind: 'started',
+    text: 'run of mortgage on build first',
+  });
+});

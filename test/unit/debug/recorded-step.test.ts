@@ -101,6 +101,35 @@ test('a step whose result came from the cache can be tried: as its plan would ha
   });
 });
 
+test('an attempt has the code that it ran, though it began after its run was moved; where that was not noted, by its time', async () => {
+  const { catalog, find, parts } = await recorded();
+  const next = aBuild({ id: 'next', steps: [{ ...spec, command: ['new'] }] });
+  await catalog.moves.begin(next, [{ run: 'run-1', home: 'build-1', build: 'next', at: at(5) }]);
+  await catalog.updateRun({ id: 'run-1', build: 'next' });
+  const data = { from: 'build-1', to: 'next' };
+  await catalog.project({
+    timeline: [{ run: 'run-1', path: '', at: at(5), attempt: 0, kind: 'moved', text: 'moved', data }],
+    steps: [aStep({ input: {} })],
+    attempts: [
+      anAttempt({ attempt: 1, startedAt: at(3), image: planned.id }),
+      // It was scheduled before.
+      anAttempt({ attempt: 2, startedAt: at(7), image: planned.id, build: 'build-1' }),
+      anAttempt({ attempt: 3, startedAt: at(8), image: planned.id, build: 'next' }),
+    ],
+  });
+  const found = await Promise.all([1, 2, 3].map((attempt) => find({ ...choice, attempt }, parts)));
+  expect(found.map(({ task }) => [task.build, task.spec.command])).toEqual([
+    ['build-1', spec.command],
+    ['build-1', spec.command],
+    ['next', ['new']],
+  ]);
+  expect(found.map(({ notes }) => notes)).toEqual([
+    [expect.stringMatching(/is not recorded: .* build build-1, by the time/)],
+    [],
+    [],
+  ]);
+});
+
 test('a step that nobody began, or whose build is gone, says so', async () => {
   const { catalog, find, parts } = await recorded();
   await catalog.project({ steps: [aStep({ status: 'queued' })] });
@@ -111,6 +140,6 @@ test('a step that nobody began, or whose build is gone, says so', async () => {
   await catalog.insertRun(aRun({ id: 'run-2', build: 'gone' }));
   await catalog.project({ steps: [aStep({ run: 'run-2', input: {} })] });
   await expect(find({ ...choice, run: 'run-2' }, parts)).rejects.toMatchObject({
-    message: expect.stringContaining('The build gone of the run'),
+    message: expect.stringContaining('The build gone, which'),
   });
 });

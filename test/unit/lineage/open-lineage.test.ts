@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { openLineageReceiver } from '../../../lineage/open-lineage/open-lineage-receiver.js';
 import { openLineageRunId } from '../../../lineage/open-lineage/open-lineage-run-id.js';
 import { sendOutbox } from '../../../outbox/send-outbox.js';
+import type { StepSpec } from '../../../sdk/step-spec.js';
 import type { Catalog } from '../../../store/catalog.js';
 import { lineageServer } from '../../support/lineage-server.js';
 import type { OpenLineageRunEvent } from '../../support/open-lineage-schema.js';
@@ -14,7 +15,7 @@ import { aBuild, aModel, anApproval, anAttempt, anEdge, aRef, aRun, aStep, at, a
 
 const csv = aRef({ name: 'table.csv' });
 const model = aModel();
-const trainSpec = { name: 'train', run: 'command', command: ['python3', 'train.py'], source: { digest: digest('c'), type: 'tree', size: 3 } } as never; // prettier-ignore
+const trainSpec = { name: 'train', run: 'command', command: ['python3', 'train.py'], source: { digest: digest('c'), type: 'tree', size: 3 } } as unknown as StepSpec; // prettier-ignore
 
 /** A run that trains on a table, registers the model and is approved; its sub-run fails. */
 async function record(catalog: Catalog): Promise<void> {
@@ -203,6 +204,18 @@ describe('events of OpenLineage', () => {
       'content-type': 'application/json',
     });
     expect(JSON.stringify(again.events)).not.toContain('word');
+  });
+
+  test('name the code that a step ran, though its run was moved to other code since', async () => {
+    const next = aBuild({ id: 'next', steps: [{ ...trainSpec, source: { digest: digest('e'), type: 'tree', size: 3 } }] }); // prettier-ignore
+    await catalog.moves.begin(next, [{ run: 'run-1', home: 'build-1', build: 'next', at: at(5) }]);
+    await catalog.updateRun({ id: 'run-1', build: 'next' });
+    await catalog.project({ attempts: [anAttempt({ status: 'completed', build: 'build-1' })] });
+    const file = join(await temporaryFolder(), 'events.jsonl');
+    await send(`file:${file}`);
+    const events = (await readFile(file, 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as OpenLineageRunEvent); // prettier-ignore
+    const trained = events.find(({ eventType, job }) => eventType === 'COMPLETE' && job.name === 'mortgage.train'); // prettier-ignore
+    expect(trained?.run.facets['millrace_step']).toMatchObject({ source: digest('c') });
   });
 
   test('say from which step a cached answer was taken over', async () => {

@@ -4,7 +4,7 @@ import type { TraceOptions } from '../../../lineage/trace-lineage.js';
 import { traceLineage } from '../../../lineage/trace-lineage.js';
 import type { Catalog } from '../../../store/catalog.js';
 import { newCatalog } from '../client/catalog.js';
-import { aRef, aRun, at, digest } from '../store/records.js';
+import { aBuild, anAttempt, aRef, aRun, at, digest } from '../store/records.js';
 import { call, csv, recordScenario, report, scores, table, weights } from './scenario.js';
 
 describe('lineage', () => {
@@ -47,6 +47,17 @@ describe('lineage', () => {
     }); // prettier-ignore
     expect(graph.nodes.find(({ kind }) => kind === 'approval')).toMatchObject({ by: 'ada', reason: 'looks "good"', status: 'approved', at: at(9) }); // prettier-ignore
     expect(graph.nodes.find(({ kind }) => kind === 'upload')).toMatchObject({ runs: ['run-1'] });
+  });
+
+  test('names the code that made it, though the run was moved to other code afterwards', async () => {
+    const next = aBuild({ id: 'next', steps: [{ name: 'train', source: { digest: digest('f') } }] as never });
+    await catalog.moves.begin(next, [{ run: 'run-1', home: 'build-1', build: 'next', at: at(5) }]);
+    await catalog.updateRun({ id: 'run-1', build: 'next' });
+    const trained = async () =>
+      (await trace('mortgage@champion')).nodes.find(({ id }) => id === 'step:run-1/train');
+    expect(await trained()).not.toHaveProperty('source');
+    await catalog.project({ attempts: [anAttempt({ status: 'completed', build: 'build-1' })] });
+    expect(await trained()).toMatchObject({ source: digest('b'), command: ['python', 'train.py'] });
   });
 
   test('downwards names all that was made from an artifact, across runs', async () => {

@@ -206,6 +206,7 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
           failure: { code: 'OUT_OF_MEMORY', what: 'Too much.' },
           log: digest('d'),
           packages: ['numpy==2.0.0'],
+          build: 'build-1',
         });
         await catalog.project({ steps: [step], attempts: [attempt] });
         expect(await catalog.steps('run-1')).toEqual([step]);

@@ -1,5 +1,5 @@
 import type { Catalog } from '../../../store/catalog.js';
-import { aBuild, aRun, at } from './records.js';
+import { aBuild, anAttempt, aRun, at } from './records.js';
 
 const toB = (run: string, second = 5) => ({ run, home: 'build-1', build: 'b', at: at(second) });
 
@@ -39,6 +39,24 @@ export function movesContract(name: string, open: () => Promise<Catalog>): void 
       expect((await catalog.currentBuild('millrace'))?.id).toBe('b');
       await catalog.moves.begin(aBuild({ id: 'alone', queue: 'empty' }), []);
       expect(await catalog.currentBuild('empty')).toBeUndefined();
+    });
+
+    it('hold builds in between, whose code attempts ran, too', async () => {
+      const { garbage, moves } = catalog;
+      for (const id of ['b', 'c']) await moves.begin(aBuild({ id }), [{ ...toB('run-1'), build: id }]);
+      await catalog.updateRun({ id: 'run-1', build: 'c' });
+      await catalog.publishBuild(aBuild({ id: 'b', createdAt: at(1) }));
+      await catalog.publishBuild(aBuild({ id: 'last', createdAt: at(2) }));
+      const plan = async () => (await garbage.plan({ runs: at(30), builds: at(30) })).builds;
+      const b = { id: 'b', queue: 'millrace' };
+      expect(await plan()).toEqual([b]);
+      await catalog.project({ attempts: [anAttempt({ build: 'b' })] });
+      expect(await plan()).toEqual([]);
+      expect(await garbage.forgetBuilds([b])).toEqual([]);
+      await catalog.updateRun({ id: 'run-1', status: 'completed', closedAt: at(9) });
+      expect((await plan()).map(({ id }) => id)).toContain('b');
+      await garbage.forgetTree(['run-1'], at(30));
+      expect(await garbage.forgetBuilds([b])).toEqual([b]);
     });
 
     it('hold both builds against garbage collection while their run is there, and go with it', async () => {

@@ -1,14 +1,16 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ArtifactRef } from '../../../sdk/artifact.js';
+import type { StepSpec } from '../../../sdk/step-spec.js';
 import type { ArtifactStore } from '../../../store/artifact-store.js';
 import type { Catalog } from '../../../store/catalog.js';
 import { openArtifactStore } from '../../../store/open-artifact-store.js';
 import { readLargeCall, readRecordedRun } from '../../../store/read-recorded-run.js';
 import { valuesByReference } from '../../../store/values-by-reference.js';
+import { executionOf } from '../../support/execution.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 import { newCatalog } from '../client/catalog.js';
-import { aBuild, anApproval, aRun, aStep, at, aVersion, digest } from './records.js';
+import { aBuild, anApproval, anAttempt, aRun, aStep, at, aVersion, digest } from './records.js';
 
 describe('what a closed run left', () => {
   let catalog: Catalog;
@@ -157,6 +159,47 @@ describe('what a closed run left', () => {
     await catalog.project({ steps: [aStep({ ...done, input: {}, output: {}, reused })] });
     expect((await read()).calls[0]?.maker).toEqual(reused);
     expect((await catalog.steps('run-1'))[0]?.reused).toEqual(reused);
+  });
+
+  test('is of the code that each call ran, once the run was moved to other code', async () => {
+    const { spec } = executionOf({ name: 'train', image: 'busybox:latest' });
+    const of = (digit: string): readonly StepSpec[] =>
+      ['train', 'score', 'other'].map((name) => ({ ...spec, name, command: [digit] }));
+    await catalog.publishBuild(aBuild({ steps: of('old') }));
+    const next = aBuild({ id: 'next', steps: of('new') });
+    await catalog.moves.begin(next, [{ run: 'run-1', home: 'build-1', build: 'next', at: at(5) }]);
+    await catalog.updateRun({ id: 'run-1', build: 'next' });
+    await catalog.project({
+      steps: [
+        aStep({ ...done, input: {}, output: {} }),
+        aStep({ path: 'train#2', ...done, input: {}, output: {} }),
+        aStep({ path: 'train#3', ...done, input: {}, output: {} }),
+        aStep({ path: 'score', name: 'score', ...done, input: {}, output: {} }),
+      ],
+      attempts: [
+        anAttempt({ ...done, build: 'build-1' }),
+        anAttempt({ path: 'train#2', ...done, build: 'next' }),
+        anAttempt({ path: 'train#3', ...done }),
+        anAttempt({ path: 'score', ...done, build: 'next' }),
+      ],
+    });
+    const { works, calls } = await read();
+    // Bundles of before look there: none rather than a wrong one.
+    expect(works['train']).toBeUndefined();
+    expect(works['other']?.command).toEqual(['new']);
+    expect(
+      Object.fromEntries(
+        calls.map(({ path: where, name, workName, unusable }) => [
+          where,
+          unusable ?? works[workName ?? name]?.command,
+        ]),
+      ),
+    ).toEqual({
+      train: ['old'],
+      'train#2': ['new'],
+      'train#3': 'its run was moved to other code, and which code it ran is not recorded',
+      score: ['new'],
+    });
   });
 
   test('counts what its child runs called', async () => {
