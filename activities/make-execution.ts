@@ -39,7 +39,7 @@ export async function makeExecution(options: ExecutionOptions): Promise<Executio
 }
 
 /** What an execution is, whatever attempt it is: a label that tells one work from another. */
-export const executionKey = ({ spec, image, input }: StepTask): string =>
+export const executionKey = ({ spec, image, input }: Pick<StepTask, 'spec' | 'image' | 'input'>): string =>
   createHash('sha256')
     .update(JSON.stringify([spec, image?.id ?? null, input]))
     .digest('hex');

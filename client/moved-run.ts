@@ -11,8 +11,12 @@ export async function projectMove(
   described: WorkflowExecutionDescription,
   catalog: Catalog,
 ): Promise<void> {
-  const build = servingBuild(run, described);
-  if (build === undefined || build === run.build) return;
+  const serving = servingBuild(run, described);
+  if (!serving) return;
+  const { home, build, pinned } = serving;
+  // Workers serve what is noted: without it nobody would serve the run.
+  if (pinned) await catalog.moves.add({ run: run.id, home, build, at: new Date().toISOString() });
+  if (build === run.build) return;
   // The same for everyone who sees it: it is told once.
   const at = (await catalog.moves.of(run.id))?.at ?? new Date().toISOString();
   await catalog.updateRun({ id: run.id, build });
@@ -31,7 +35,15 @@ export async function projectMove(
   });
 }
 
-function servingBuild({ queue }: RunRecord, { raw }: WorkflowExecutionDescription): string | undefined {
+type Serving = {
+  /** The build whose queue it lives on. */
+  readonly home: string;
+  readonly build: string;
+  /** Whether workers of a version serve it, and not those of its queue. */
+  readonly pinned: boolean;
+};
+
+function servingBuild({ queue }: RunRecord, { raw }: WorkflowExecutionDescription): Serving | undefined {
   const prefix = workflowQueue(queue, '');
   const { taskQueue, versioningInfo } = raw.workflowExecutionInfo ?? {};
   if (!taskQueue?.startsWith(prefix)) return undefined;
@@ -39,5 +51,7 @@ function servingBuild({ queue }: RunRecord, { raw }: WorkflowExecutionDescriptio
   const { versioningOverride, deploymentVersion } = versioningInfo ?? {};
   const version = versioningOverride?.pinned?.version ?? deploymentVersion;
   const ours = version?.deploymentName === queueDeployment(queue, home);
-  return ours && version.buildId ? version.buildId : home;
+  return ours && version.buildId
+    ? { home, build: version.buildId, pinned: true }
+    : { home, build: home, pinned: false };
 }

@@ -17,10 +17,13 @@ export interface Moves {
    * home.
    */
   begin(build: BuildRecord, moves: readonly RunMove[]): Promise<void>;
-  /** Notes that a run began on the queue of one build with the code of another: a child of a run that was moved. */
+  /**
+   * Notes that a run is served by the code of another build than its queue's, where nothing is noted of it: a child of a run that
+   * was moved, and one whose note was lost.
+   */
   add(move: RunMove): Promise<void>;
-  /** A move that came to nothing. */
-  remove(run: string): Promise<void>;
+  /** Takes the note of a move back that came to nothing. One that another has written since stays. @param former what was noted before */
+  takeBack(move: RunMove, former: RunMove | undefined): Promise<void>;
   /** Of open runs of a queue. */
   open(queue: string): Promise<readonly RunMove[]>;
   of(run: string): Promise<RunMove | undefined>;

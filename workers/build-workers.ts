@@ -93,29 +93,37 @@ export function createBuildWorkers(options: BuildWorkersOptions): BuildWorkers {
 }
 
 /** The code of a build on the queue of one: its own, or that of an earlier one whose runs were moved. */
-type BuildService = { readonly home: string; readonly build: string };
+type BuildService = {
+  readonly home: string;
+  readonly build: string;
+  /** For the runs that are pinned to it; all others of the queue are no version's. */
+  readonly versioned: boolean;
+};
 
-/** By home and build. */
+/** By home, build and kind. */
 async function neededServices(catalog: Catalog, queue: string): Promise<ReadonlyMap<string, BuildService>> {
   const current = await catalog.currentBuild(queue);
   const moves = new Map((await catalog.moves.open(queue)).map((move) => [move.run, move]));
   const needed = new Map<string, BuildService>();
-  const need = (home: string, build: string) => needed.set(`${home} ${build}`, { home, build });
-  if (current) need(current.id, current.id);
+  const need = (home: string, build: string, versioned: boolean) =>
+    needed.set(`${home} ${build} ${versioned}`, { home, build, versioned });
+  if (current) need(current.id, current.id, false);
   for (const { id, build } of await catalog.openRuns(queue)) {
     const move = moves.get(id);
     const home = move?.home ?? build;
     // Also for runs that were moved: what they had given to their own queue before is done there.
-    need(home, home);
-    need(home, build);
-    if (move) need(home, move.build);
+    need(home, home, false);
+    if (!move) continue;
+    // Its own build's version too: a run that was moved goes back to that, and is no version's no more.
+    need(home, build, true);
+    need(home, move.build, true);
   }
   return needed;
 }
 
 async function startBuildWorker(
   build: BuildRecord,
-  { home }: BuildService,
+  { home, versioned }: BuildService,
   { workerOptions, queue, store }: BuildWorkersOptions,
 ): Promise<RunningWorker> {
   const code = await text(await store.read(build.workflowBundle));
@@ -124,8 +132,7 @@ async function startBuildWorker(
       ...workerOptions,
       taskQueue: workflowQueue(queue, home),
       workflowBundle: { code: buildMark(build.id) + code },
-      // Runs that were moved are pinned to it; all others of the queue are no version's.
-      ...(home !== build.id && {
+      ...(versioned && {
         workerDeploymentOptions: {
           version: { deploymentName: queueDeployment(queue, home), buildId: build.id },
           useWorkerVersioning: true,

@@ -5,6 +5,7 @@ import type { DebugEnvironment } from '../debug-environment.js';
 import type { CheckBuild } from './build-aside.js';
 import { buildAside, buildToKeep } from './build-aside.js';
 import { fixedImages } from './fixed-images.js';
+import { liveContainers } from './live-containers.js';
 import { moveRuns } from './move-runs.js';
 import type { RunReplay } from './replay-run.js';
 import { replayRuns } from './replay-run.js';
@@ -93,7 +94,8 @@ export async function* checkEach(
     const reason =
       replay.divergence || !run
         ? undefined
-        : await fixedImages(run, { catalog: env.catalog, store: env.store, next: build });
+        : ((await fixedImages(run, { catalog: env.catalog, store: env.store, next: build })) ??
+          (await liveContainers(run, { catalog: env.catalog, next: build.record })));
     const verdict = replay.divergence ? 'breaks' : reason === undefined ? 'clean' : 'stays';
     yield { ...replay, verdict, ...(reason !== undefined && { reason }) };
   }

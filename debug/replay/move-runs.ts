@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Client } from '@temporalio/client';
 import { isGrpcServiceError } from '@temporalio/client';
 import { reconcileRun } from '../../client/reconcile.js';
@@ -12,6 +13,7 @@ import type { RunMove } from '../../store/moves.js';
 import type { DebugEnvironment } from '../debug-environment.js';
 import type { CheckBuild } from './build-aside.js';
 import type { Divergence } from './divergence.js';
+import { liveContainers } from './live-containers.js';
 import { replayRuns } from './replay-run.js';
 
 /** What came of moving a run. */
@@ -27,6 +29,7 @@ export type MoveOptions = {
   readonly withinMs?: number;
 };
 
+/** What is under way: a run, what is noted of its move, and what was noted before. */
 type Moving = { readonly run: RunRecord; readonly move: RunMove; readonly former: RunMove | undefined };
 
 /**
@@ -52,18 +55,24 @@ export async function* moveRuns(
     moving.map(({ move }) => move),
   );
   const served = new Map<string, boolean>();
+  /** Whose pin may stand, whatever became of the move: without a note nobody would serve them. */
+  const pinned = new Set<Moving>();
+  const parts = { client, pinned, ...options };
   const open = new Set(moving);
+  const settle = async (each: Moving) => {
+    open.delete(each);
+    if (!pinned.has(each)) await env.catalog.moves.takeBack(each.move, each.former);
+  };
   try {
     for (const each of moving) {
       const { home } = each.move;
-      if (!served.has(home)) served.set(home, await isServed(each.move, { client, ...options }));
-      const end = served.get(home) ? await moveOne(each, { client, ...options }) : unserved;
-      if (!end.moved) await giveUp(each, env);
-      open.delete(each);
+      if (!served.has(home)) served.set(home, await isServed(each.move, parts));
+      const end = served.get(home) ? await moveOne(each, parts) : unserved;
+      await settle(each);
       yield [each.run.id, end];
     }
   } finally {
-    for (const each of open) await giveUp(each, env);
+    for (const each of open) await settle(each);
   }
 }
 
@@ -74,21 +83,27 @@ const unserved: RunMoved = {
 
 const ended: RunMoved = { moved: false, reason: 'It has just ended.' };
 
-type Parts = MoveOptions & { readonly client: Client };
+type Parts = MoveOptions & { readonly client: Client; readonly pinned: Set<Moving> };
 
 async function moveOne(each: Moving, parts: Parts): Promise<RunMoved> {
-  const { env, client } = parts;
-  const { run } = each;
+  const { env, client, pinned } = parts;
+  const { run, move } = each;
+  const reason = await liveContainers(run, { catalog: env.catalog, next: parts.build.record });
+  if (reason !== undefined) return { moved: false, reason };
+  const target = { deploymentName: queueDeployment(env.config.queue, move.home), buildId: move.build };
+  const before = await overrideOf(run.id, client);
+  pinned.add(each);
   try {
-    await pin(each.move, parts);
+    await override(run.id, pinTo(target), client);
   } catch (error) {
-    if (grpcStatus(error) === grpcCode.notFound) return ended;
-    throw movingError(error);
+    if (grpcStatus(error) !== grpcCode.notFound) throw movingError(error);
+    pinned.delete(each);
+    return ended;
   }
   await untilAnswered(run.id, client);
   for await (const { divergence } of replayRuns([run], { build: parts.build, client, store: env.store })) {
     if (!divergence) continue;
-    await goBack(each, parts);
+    await goBack(each, { ...parts, target, before });
     return { moved: false, reason: 'It went on meanwhile, and does not fit any more.', divergence };
   }
   const { service } = await env.temporal();
@@ -99,33 +114,47 @@ async function moveOne(each: Moving, parts: Parts): Promise<RunMoved> {
   return { moved: false, reason: 'The service did not take it on.' };
 }
 
-/** Takes the notes back; who served the queue for this run alone lets go of it. */
-async function giveUp({ run, former }: Moving, { catalog }: DebugEnvironment): Promise<void> {
-  await (former ? catalog.moves.add(former) : catalog.moves.remove(run.id));
-}
-
-async function goBack(each: Moving, parts: Parts): Promise<void> {
-  const { run, former, move } = each;
-  const back = former && run.build === former.build ? former : undefined;
-  await pin({ ...move, build: back?.build }, parts);
-  await parts.env.catalog.updateRun({ id: run.id, build: run.build });
-}
-
-/** @param move.build undefined: the code of the queue's own build */
-async function pin(
-  { run, home, build }: Pick<RunMove, 'run' | 'home'> & { readonly build: string | undefined },
-  { client: { workflowService, options }, env }: Parts,
+/** Has the run be served as it was before; nothing has come of it meanwhile. One that another has moved since is that one's. */
+async function goBack(
+  each: Moving,
+  { target, before, ...parts }: Parts & { readonly target: Version; readonly before: Override | undefined },
 ): Promise<void> {
-  const deploymentName = queueDeployment(env.config.queue, home);
+  const { run } = each;
+  const now = await overrideOf(run.id, parts.client);
+  if (!isDeepStrictEqual(now, pinTo(target))) return;
+  await override(run.id, before, parts.client);
+  await parts.env.catalog.updateRun({ id: run.id, build: run.build });
+  parts.pinned.delete(each);
+}
+
+type Version = { readonly deploymentName: string; readonly buildId: string };
+
+/** As the service's API has it. */
+type Override =
+  | { readonly pinned: { readonly version: Version; readonly behavior: typeof pinnedBehavior } }
+  | { readonly autoUpgrade: true };
+
+const pinTo = (version: Version): Override => ({ pinned: { version, behavior: pinnedBehavior } });
+
+/** What a run is pinned to; undefined where nobody said so. */
+async function overrideOf(run: string, client: Client): Promise<Override | undefined> {
+  const { raw } = await client.workflow.getHandle(run).describe();
+  const { pinned, autoUpgrade } = raw.workflowExecutionInfo?.versioningInfo?.versioningOverride ?? {};
+  if (!pinned?.version) return autoUpgrade ? { autoUpgrade } : undefined;
+  const { deploymentName, buildId } = pinned.version;
+  return pinTo({ deploymentName: deploymentName ?? '', buildId: buildId ?? '' });
+}
+
+/** @param versioningOverride undefined: as its workers have it */
+async function override(
+  run: string,
+  versioningOverride: Override | undefined,
+  { workflowService, options }: Client,
+): Promise<void> {
   await workflowService.updateWorkflowExecutionOptions({
     namespace: options.namespace,
     workflowExecution: { workflowId: run },
-    workflowExecutionOptions:
-      build === undefined
-        ? {}
-        : {
-            versioningOverride: { pinned: { version: { deploymentName, buildId: build }, behavior: pinned } },
-          },
+    workflowExecutionOptions: versioningOverride ? { versioningOverride } : {},
     updateMask: { paths: ['versioning_override'] },
   });
 }
@@ -140,7 +169,7 @@ const movingError = (error: unknown): unknown =>
       });
 
 /** PINNED_OVERRIDE_BEHAVIOR_PINNED of the service's API. */
-const pinned = 1;
+const pinnedBehavior = 1;
 
 const lookEveryMs = 500;
 

@@ -10,9 +10,30 @@ export const kyselyMoves = (db: CatalogDb): Moves => ({
       await keepBuild(trx, build);
       for (const move of moves) await upsert(trx, move);
     }),
-  add: (move) => upsert(db, move),
-  async remove(run) {
-    await db.deleteFrom('moves').where('run', '=', run).execute();
+  async add({ run, home, build, at }) {
+    await db
+      .insertInto('moves')
+      .values({ run, home, build, at })
+      .onConflict((conflict) => conflict.column('run').doNothing())
+      .execute();
+  },
+  async takeBack({ run, build, at }, former) {
+    if (former) {
+      await db
+        .updateTable('moves')
+        .set({ build: former.build, at: former.at })
+        .where('run', '=', run)
+        .where('build', '=', build)
+        .where('at', '=', at)
+        .execute();
+    } else {
+      await db
+        .deleteFrom('moves')
+        .where('run', '=', run)
+        .where('build', '=', build)
+        .where('at', '=', at)
+        .execute();
+    }
   },
   open: (queue) =>
     db

@@ -1,5 +1,8 @@
 import { createDebugTools } from '../../../debug/index.js';
 import type { RunHandle } from '../../../client/index.js';
+import { openDebugEnvironment } from '../../../debug/debug-environment.js';
+import { buildToKeep } from '../../../debug/replay/build-aside.js';
+import { moveRuns } from '../../../debug/replay/move-runs.js';
 import { openCatalog } from '../../../store/open-catalog.js';
 import { describeWith } from '../../support/describe-with.js';
 import type { TestMillrace } from '../../support/start-millrace.js';
@@ -126,5 +129,62 @@ describeWith({ temporal: true }, 'a run that goes on with other code', () => {
     await approve(run, 'on');
     expect(await run.result()).toBe('old new');
     expect((await catalog.attempts(run.id, 'score')).map((row) => row.build)).toEqual([build]);
+  });
+
+  test('can go back to the code that it began with, though it went on with other code meanwhile', async () => {
+    await change({ name: 'old' });
+    const home = await deploy();
+    const run = await millrace.client.start('talk', { frail: false });
+    await waiting(run, 'go');
+    await change({ name: 'new' });
+    const { build } = await move();
+    await approve(run, 'go');
+    await waiting(run, 'on');
+    await change({ name: 'old' });
+    const back = await move();
+    expect(back).toMatchObject({ build: home, runs: [{ verdict: 'moved' }] });
+    expect((await run.view()).run.build).toBe(home);
+    await approve(run, 'on');
+    expect(await run.result()).toBe('old old');
+    expect((await run.why()).map(({ kind, text }) => (kind === 'moved' ? text : '')).filter(Boolean)).toEqual(
+      [
+        `goes on with the code of build ${build} instead of ${home}`,
+        `goes on with the code of build ${home} instead of ${build}`,
+      ],
+    );
+  });
+
+  test('is served though the catalog failed after it was pinned', async () => {
+    await change({ name: 'old' });
+    const home = await deploy();
+    const run = await millrace.client.start('talk', { frail: false });
+    await waiting(run, 'go');
+    await change({ name: 'new' });
+    await using env = await openDebugEnvironment(millrace.config, millrace.temporal.address);
+    await using build = await buildToKeep(env);
+    const catalog = { ...env.catalog, run: () => Promise.reject(new Error('disk full')) };
+    const moving = moveRuns([(await run.view()).run], { build, env: { ...env, catalog } });
+    await expect(moving[Symbol.asyncIterator]().next()).rejects.toThrow('disk full');
+    expect(await env.catalog.moves.of(run.id)).toMatchObject({ home, build: build.record.id });
+    await approve(run, 'go');
+    await approve(run, 'on');
+    expect(await run.result()).toBe('old new');
+  });
+
+  test('keeps the note of who moves it at the same time and comes later', async () => {
+    const run = await millrace.client.start('talk', { frail: false });
+    await waiting(run, 'go');
+    await millrace.host.stop();
+    await change({ name: 'third' });
+    await using env = await openDebugEnvironment(millrace.config, millrace.temporal.address);
+    await using build = await buildToKeep(env);
+    const moves = moveRuns([(await run.view()).run], { build, env, withinMs: 2_000 });
+    const moving = moves[Symbol.asyncIterator]().next();
+    await waitFor(async () => (await env.catalog.moves.of(run.id)) !== undefined, { what: 'the first note' });
+    const { home } = (await env.catalog.moves.of(run.id))!;
+    const later = { run: run.id, home, build: home, at: new Date().toISOString() };
+    await env.catalog.moves.begin((await env.catalog.build(home))!, [later]);
+    expect((await moving).value).toMatchObject([run.id, { moved: false }]);
+    expect(await env.catalog.moves.of(run.id)).toEqual(later);
   });
 });

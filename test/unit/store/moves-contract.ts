@@ -25,8 +25,28 @@ export function movesContract(name: string, open: () => Promise<Catalog>): void 
       expect(await moves.of('run-1')).toEqual({ run: 'run-1', home: 'build-1', build: 'c', at: at(7) });
       await catalog.updateRun({ id: 'run-2', status: 'completed', closedAt: at(8) });
       expect((await moves.open('millrace')).map(({ run }) => run)).toEqual(['run-1']);
-      await moves.remove('run-1');
+    });
+
+    it('are taken back to what they were, but not those that another has noted since', async () => {
+      const { moves } = catalog;
+      const [first, second] = [toB('run-1', 5), { ...toB('run-1', 6), build: 'c' }];
+      await moves.begin(aBuild({ id: 'b' }), [first]);
+      await moves.begin(aBuild({ id: 'c' }), [second]);
+      await moves.takeBack(first, undefined);
+      await moves.takeBack({ ...second, at: at(7) }, undefined);
+      await moves.takeBack({ ...first, at: at(6) }, { ...first, build: 'a' });
+      expect(await moves.of('run-1')).toEqual(second);
+      await moves.takeBack(second, first);
+      expect(await moves.of('run-1')).toEqual(first);
+      await moves.takeBack(first, undefined);
       expect(await moves.of('run-1')).toBeUndefined();
+    });
+
+    it('that are found out do not change what is noted', async () => {
+      const { moves } = catalog;
+      await moves.add(toB('run-1'));
+      await moves.add({ ...toB('run-1', 6), build: 'c' });
+      expect(await moves.of('run-1')).toEqual(toB('run-1'));
     });
 
     it('keep a build that no run starts on, until it is published', async () => {
