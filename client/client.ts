@@ -4,7 +4,8 @@ import type { Duration } from '../sdk/duration.js';
 import type { OnFailure } from '../sdk/failure-policy.js';
 import type { Paused } from '../sdk/protocol/messages.js';
 import type { AnyPipeline, InputOf, OutputOf } from '../sdk/pipeline.js';
-import type { BuildRecord, ModelRecord, RunFilter, RunRecord } from '../store/catalog.js';
+import type { BuildRecord, ModelRecord } from '../store/catalog.js';
+import type { ListedRun, RunListFilter } from './list-runs.js';
 import type { CacheEntry, CacheFilter } from '../store/cache-index.js';
 import type { CacheWhy } from './cache-why.js';
 import type { GarbageReport } from '../store/collect-garbage.js';
@@ -148,7 +149,8 @@ export interface MillraceClient extends AsyncDisposable {
   /** Checks input, images, secrets and capacity without starting. */
   dryRun(pipeline: AnyPipeline | string, input: unknown): Promise<DryRun>;
   run(id: string): RunHandle;
-  runs(filter?: RunFilter): Promise<readonly RunRecord[]>;
+  /** Newest first, with what they wait for a person with. */
+  runs(filter?: RunListFilter): Promise<readonly ListedRun[]>;
   /** Stores a file or folder, to be given as input. @param options.kind default `dataset` */
   upload<K extends ArtifactKind = 'dataset'>(
     path: string,

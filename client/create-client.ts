@@ -13,7 +13,8 @@ import { findNode } from '../lineage/find-node.js';
 import { traceLineage } from '../lineage/trace-lineage.js';
 import type { MillraceClient, StartOptions } from './client.js';
 import type { ClientParts } from './client-parts.js';
-import { currentBuild, reconcileAll } from './client-parts.js';
+import { currentBuild } from './client-parts.js';
+import { listRuns } from './list-runs.js';
 import { diffRuns } from './diff-runs.js';
 import { dryRun } from './dry-run.js';
 import { listArtifacts, readArtifact, viewArtifact } from './artifact-views.js';
@@ -59,11 +60,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Millrac
     recover: (run, recoverOptions = {}) => recoverRun(parts, run, recoverOptions),
     dryRun: (pipeline, input) => dryRun(parts, pipeline, input),
     run: (id) => runHandle(id, parts),
-    runs: async (filter = {}) => {
-      const open = await catalog.runs({ ...filter, status: 'running' });
-      await reconcileAll(open, parts);
-      return catalog.runs(filter);
-    },
+    runs: (filter = {}) => listRuns(parts, filter),
     async upload<K extends ArtifactKind = 'dataset'>(file: string, { kind }: { readonly kind?: K } = {}) {
       // A link to a file is what a person names; links inside a folder are another matter.
       const stored = await store.put(await realpath(file).catch(() => path.resolve(file)));

@@ -14,6 +14,8 @@ export type { CacheWhy } from './cache-why.js';
 export type { KeyChange } from './key-changes.js';
 export type { CancelOptions } from './cancel-run.js';
 export type { PauseOptions } from './pause-run.js';
+export type { ListedRun, RunListFilter } from './list-runs.js';
+export type { HeldStatus } from '../sdk/states.js';
 export type { RepairOptions } from './repair-step.js';
 export type { WhyEntry } from './run-why.js';
 export type { RunView, StepView } from './views.js';

@@ -32,3 +32,7 @@ export type StepKind = (typeof stepKinds)[number];
 export const isClosed = (status: RunStatus): boolean => status !== 'running';
 export const isStepClosed = (status: StepStatus): boolean =>
   ['completed', 'failed', 'cancelled', 'lost'].includes(status);
+
+/** What an open run waits for a person with: a parked step, an approval, a pause. */
+export const heldStatuses = ['parked', 'waiting', 'paused'] as const;
+export type HeldStatus = (typeof heldStatuses)[number];

@@ -197,6 +197,15 @@ export type ModelRecord = {
   readonly aliases: readonly AliasRecord[];
 };
 
+/** A step that waits for a person. */
+export type HeldStep = {
+  /** Of the run that no other called. */
+  readonly run: string;
+  /** From there: `train`, or `score/train` of a child run. */
+  readonly path: string;
+  readonly status: 'parked' | 'waiting';
+};
+
 export type RunFilter = {
   readonly pipeline?: string;
   readonly status?: RunStatus;
@@ -251,6 +260,8 @@ export interface Catalog extends AsyncDisposable {
   runs(filter: RunFilter): Promise<readonly RunRecord[]>;
   /** Runs not closed, child runs too. */
   openRuns(queue: string): Promise<readonly RunRecord[]>;
+  /** Steps of open runs, child runs too, that wait for a person: parked, or for a decision. */
+  heldSteps(): Promise<readonly HeldStep[]>;
   /** Notes that an open run is overdue, and tells whoever wants to know. @returns whether that was news */
   noticeOverdue(run: string, at: Time): Promise<boolean>;
   /** Ids of the runs that are paused, child runs too. */

@@ -15,6 +15,7 @@ import { kyselyHosts } from './catalog/host-rows.js';
 import { kyselyOutbox } from './catalog/outbox-rows.js';
 import { kyselyMoves } from './catalog/move-rows.js';
 import { projectRows } from './catalog/project-rows.js';
+import { heldSteps } from './catalog/held-steps.js';
 import {
   findRuns,
   insertRun,
@@ -54,6 +55,7 @@ export function kyselyCatalog(db: CatalogDb, location: string): Catalog {
     openRuns: (queue) => openRuns(db, queue),
     noticeOverdue: (run, at) => noticeOverdue(db, run, at),
     pausedRuns: () => pausedRuns(db),
+    heldSteps: () => heldSteps(db),
 
     project: (rows) => projectRows(db, rows),
     steps: (run) => stepsOf(db, run),

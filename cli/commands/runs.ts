@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
-import { runStatuses } from '../../sdk/states.js';
-import type { RunStatus } from '../../sdk/states.js';
+import type { ListedRun } from '../../client/list-runs.js';
+import { heldStatuses, runStatuses } from '../../sdk/states.js';
+import type { HeldStatus, RunStatus } from '../../sdk/states.js';
 import type { RunRecord } from '../../store/catalog.js';
 import { action, examples } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
@@ -12,7 +13,7 @@ import type { Cell } from '../render/table.js';
 import { runsDiffCommand } from './runs-diff.js';
 
 type RunsOptions = {
-  readonly status?: RunStatus;
+  readonly status?: RunStatus | HeldStatus;
   readonly tag?: readonly string[];
   readonly since?: string;
   readonly pipeline?: string;
@@ -24,7 +25,12 @@ export const runsCommand = (): Command =>
     .summary('list runs, newest first, or compare two')
     .description('Lists runs, newest first. Child runs are shown with their parents: millrace show RUN.')
     .addCommand(runsDiffCommand())
-    .addOption(new Option('-s, --status <status>', 'only runs of this status').choices(runStatuses))
+    .addOption(
+      new Option(
+        '-s, --status <status>',
+        'only runs of this status, or with something parked, waiting for a decision or paused',
+      ).choices([...runStatuses, ...heldStatuses]),
+    )
     .option('-t, --tag <key=value>', 'only runs with this tag; may be repeated: all must fit', collect)
     .option('--since <span or date>', 'only runs started since: 2h, 3 days, 2026-11-24')
     .option('-p, --pipeline <name>', 'only runs of this pipeline')
@@ -33,6 +39,7 @@ export const runsCommand = (): Command =>
       'after',
       examples([
         ['millrace runs --status failed --since 2h'],
+        ['millrace runs --status parked', 'what waits for a repair'],
         ['millrace runs --pipeline mortgage --tag team=risk --json'],
         ['millrace runs diff mortgage-20261123 last', 'what two runs have otherwise'],
       ]),
@@ -61,7 +68,7 @@ export const runsCommand = (): Command =>
         ]);
         const cells = runs.map((run): readonly Cell[] => [
           { text: run.id },
-          { text: runWord(run), style: statusStyles[run.status] },
+          stateCell(run, runWord(run)),
           { text: formatTime(run.startedAt), style: 'dim' },
           { text: formatDuration(runMs(run)) },
           { text: Object.entries(run.tags).map((tag) => tag.join('=')).join(' '), style: 'dim' }, // prettier-ignore
@@ -70,6 +77,16 @@ export const runsCommand = (): Command =>
         return exitCodes.ok;
       }),
     );
+
+/** Who looks at the list sees what waits for them. */
+function stateCell({ status, held }: ListedRun, word: string): Cell {
+  const words = (['parked', 'waiting'] as const).flatMap((waits) => {
+    const count = held.filter((step) => step.status === waits).length;
+    return count === 0 ? [] : [count === 1 ? waits : `${count} ${waits}`];
+  });
+  if (word !== 'running' || words.length === 0) return { text: word, style: statusStyles[status] };
+  return { text: words.join(', '), style: 'yellow' };
+}
 
 const runMs = ({ startedAt, closedAt }: RunRecord): number =>
   (closedAt === undefined ? Date.now() : Date.parse(closedAt)) - Date.parse(startedAt);

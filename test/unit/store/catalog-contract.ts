@@ -182,6 +182,24 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(ended).toMatchObject({ status: 'cancelled', cleanupFailure });
         expect(ended?.paused).toBeUndefined();
       });
+
+      it('and tells what of the open ones waits for a person, by the run that began it all', async () => {
+        await catalog.insertRun(aRun({ id: 'a' }));
+        await catalog.insertRun(aRun({ id: 'a.score', parent: { run: 'a', path: 'score' } }));
+        await catalog.insertRun(aRun({ id: 'b', status: 'failed', closedAt: at(9) }));
+        await catalog.project({
+          steps: [
+            aStep({ run: 'a', path: 'release', kind: 'approval', status: 'waiting', scheduledAt: at(1) }),
+            aStep({ run: 'a.score', path: 'train', status: 'parked', scheduledAt: at(2) }),
+            aStep({ run: 'a', path: 'score', kind: 'pipeline', status: 'running' }),
+            aStep({ run: 'b', path: 'train', status: 'parked' }),
+          ],
+        });
+        expect(await catalog.heldSteps()).toEqual([
+          { run: 'a', path: 'release', status: 'waiting' },
+          { run: 'a', path: 'score/train', status: 'parked' },
+        ]);
+      });
     });
 
     describe('projects steps and attempts', () => {
