@@ -22,7 +22,8 @@ export const recoverCommand = (): Command =>
     .summary('start a run that goes on with the results of a closed one')
     .description(
       'Starts a new run on the current build, with the input of a run that has ended. Each call whose code and input are what they\n' +
-        'were takes its recorded result; the rest runs. The plan is printed before anything starts.',
+        'were takes its recorded result; the rest runs. The plan is printed before anything starts. The current build is the one that a\n' +
+        'worker published last: after a change restart `millrace worker`; `millrace dev` does it by itself.',
     )
     .argument('<run>', runArgument)
     .option('--from <step>', 'run this step anew, and all that takes what it makes; may be repeated', collect)

@@ -15,6 +15,10 @@ export type Compared = {
 /** Why a call is made anew, in words. */
 export async function reasonWords(reason: RunReason, compared: Compared): Promise<string> {
   if (reason.kind === 'changed') return changeWords(reason.parts, compared);
+  if (reason.kind === 'failed' && reason.parts) {
+    const { parts, ...failed } = reason;
+    return `${reasonText(failed)}; ${await changeWords(parts, compared)}`;
+  }
   if (reason.kind !== 'input') return reasonText(reason);
   const { made, record, store } = compared;
   return said(await keyChanges({ input: record?.input }, { input: made.input }, store));

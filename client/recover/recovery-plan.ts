@@ -58,7 +58,9 @@ export function planSummary({ planned, reused, runs, depends, changed, steps }: 
 }
 
 export const isChanged = ({ reason }: PlannedStep): boolean =>
-  reason?.kind === 'changed' || reason?.kind === 'input';
+  reason?.kind === 'changed' ||
+  reason?.kind === 'input' ||
+  (reason?.kind === 'failed' && reason.parts !== undefined);
 
 /** The same change of many calls is said once. */
 function shortened(changes: readonly string[]): string {

@@ -26,7 +26,8 @@ export type RunReason =
   | { readonly kind: 'follows'; readonly paths: readonly string[] }
   /** The former run made no such call. */
   | { readonly kind: 'new' }
-  | { readonly kind: 'failed'; readonly code?: string }
+  /** @property parts of its work that are another now */
+  | { readonly kind: 'failed'; readonly code?: string; readonly parts?: readonly string[] }
   /** The former run ended first. */
   | { readonly kind: 'unfinished' }
   | { readonly kind: 'unusable'; readonly why: string }
@@ -59,8 +60,11 @@ export function decideReuse(call: MadeCall, { record, work, asked, follows }: Re
     return { run: { kind: 'new' } };
   const no = (run: RunReason): ReuseDecision => ({ run, record });
   if (asked) return no({ kind: 'asked' });
-  if (record.outcome === 'failed')
-    return no({ kind: 'failed', ...(record.failure !== undefined && { code: record.failure }) });
+  if (record.outcome === 'failed') {
+    const parts = work && call.work ? changedParts(work, call.work) : [];
+    const code = record.failure;
+    return no({ kind: 'failed', ...(code !== undefined && { code }), ...(parts.length > 0 && { parts }) });
+  }
   if (record.outcome === 'unfinished') return no({ kind: 'unfinished' });
   if (record.unusable !== undefined) return no({ kind: 'unusable', why: record.unusable });
   if (call.work) {

@@ -10,7 +10,7 @@ export function reasonText(reason: RunReason): string {
     case 'new':
       return 'never ran';
     case 'failed':
-      return reason.code === undefined ? 'failed' : `failed: ${reason.code}`;
+      return `failed${reason.code === undefined ? '' : `: ${reason.code}`}${reason.parts ? `; changed: ${reason.parts.join(', ')}` : ''}`;
     case 'unfinished':
       return 'did not finish';
     case 'unusable':

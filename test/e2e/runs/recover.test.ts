@@ -66,6 +66,9 @@ export const join = step({ name: 'join', isolation: 'none', input: z.object({ sc
 `;
 const broken = "(() => { throw new Error('green is broken'); })()";
 
+/** Why a step that failed runs again on mended code. */
+const mended = 'failed: STEP_FAILED; logic: the code of the step, its schemas or its imports changed';
+
 describeWith({ temporal: true }, 'recovery', () => {
   let millrace: TestMillrace;
   let client: MillraceClient;
@@ -117,12 +120,12 @@ describeWith({ temporal: true }, 'recovery', () => {
 
     await rebuild(stepsOf(trace));
     const { plan } = await client.recover(first.id, { plan: true });
-    expect(planSummary(plan)).toBe('planned 5, reused 4, run 1, changed 0');
+    expect(planSummary(plan)).toBe(`planned 5, reused 4, run 1, changed 1 because green: ${mended}`);
     expect(plan.steps.map(({ path: at, action, why }) => `${at}: ${action} (${why})`)).toEqual([
       `prepare: reuse (from ${first.id})`,
       `register: reuse (from ${first.id})`,
       `red: reuse (from ${first.id})`,
-      'green: run (failed: STEP_FAILED)',
+      `green: run (${mended})`,
       `blue: reuse (from ${first.id})`,
     ]);
     expect(await ranSince()).toEqual([]);
@@ -152,7 +155,7 @@ describeWith({ temporal: true }, 'recovery', () => {
     expect((await client.model('branches')).versions).toHaveLength(1);
     const why = (await run!.why()).map(({ path: at, kind, text }) => `${at} ${kind} ${text}`);
     expect(why).toContain(`red reused reused from ${first.id} red: the same call of the same code`);
-    expect(why).toContain(`green anew not reused from ${first.id}: failed: STEP_FAILED`);
+    expect(why).toContain(`green anew not reused from ${first.id}: failed: STEP_FAILED; changed: logic`);
 
     // Once more, and nothing at all is done again: the decision stands, the alias is not moved.
     const again = await client.recover(run!.id);
@@ -196,7 +199,7 @@ describeWith({ temporal: true }, 'recovery', () => {
     await ranSince();
     const { plan, run } = await client.recover(first.id);
     expect(planSummary(plan)).toMatch(
-      /^planned 4, reused 2, run 2, changed 1 because inner\/red: logic: the code of the step/,
+      /^planned 4, reused 2, run 2, changed 2 because inner\/red: logic: the code of the step.*; green: failed: STEP_FAILED; logic: /,
     );
     expect(await run!.result()).toEqual({ score: 16 });
     expect(await ranSince()).toEqual(['green', 'red']);
@@ -219,7 +222,7 @@ describeWith({ temporal: true }, 'recovery', () => {
     await rebuild(stepsOf(trace));
     await writeFile(file, 'as it is now');
     const { plan, run } = await client.recover(first.id);
-    expect(planSummary(plan)).toBe('planned 6, reused 5, run 1, changed 0');
+    expect(planSummary(plan)).toBe(`planned 6, reused 5, run 1, changed 1 because green: ${mended}`);
     expect(await run!.result()).toEqual({ length: 300_000, version: 1 });
     expect(await ranSince()).toEqual(['green', 'green', 'red', 'wide']);
     expect((await client.model('released')).versions).toHaveLength(1);
@@ -306,8 +309,8 @@ export const boxes = pipeline({ name: 'boxes', input: z.object({}) }, async () =
     const { plan, run } = await client.recover(first.id);
     // A container that was stopped with the run has no result.
     const done = plan.steps.filter(({ action }) => action === 'reuse').map(({ path: at }) => at);
-    expect(plan.steps.filter(({ action }) => action === 'run').map(({ why }) => why)).toContain(
-      'failed: STEP_FAILED',
+    expect(plan.steps.filter(({ action }) => action === 'run').map(({ why }) => why)).toContainEqual(
+      expect.stringMatching(/^failed: STEP_FAILED; command: .* → .*mended/),
     );
     expect(plan.notes.join()).not.toContain('images');
     expect(await run!.result()).toEqual([2, 2, 7]);
