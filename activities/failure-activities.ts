@@ -86,11 +86,14 @@ function sentenceOf({ attempt, failure, reason, next }: RecordFailure): string {
     case 'retry':
       return `tried again${next.waitMs > 0 ? ` in ${seconds(next.waitMs)}` : ''} after attempt ${attempt}: ${reason} (${failure.code})`;
     case 'park':
-      return `parked after attempt ${attempt}: ${reason} (${failure.code})`;
+      return `parked after attempt ${attempt}: ${withCode(reason, failure)}`;
     case 'fail':
-      return `failed with attempt ${attempt}: ${reason} (${failure.code})`;
+      return `failed with attempt ${attempt}: ${withCode(reason, failure)}`;
   }
 }
+
+const withCode = (reason: string, { code }: RecordFailure['failure']): string =>
+  reason.includes(code) ? reason : `${reason} (${code})`;
 
 const seconds = (ms: number): string => `${Number((ms / 1000).toFixed(1))} s`;
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

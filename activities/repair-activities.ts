@@ -63,6 +63,13 @@ function outputOf(
   given: Readonly<Record<string, unknown>>,
   what: string,
 ): Readonly<Record<string, unknown>> {
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(output.shape, name));
+  if (unknown.length > 0)
+    refuse(
+      task,
+      `has no output ${unknown.join(', ')}`,
+      `Its output: ${Object.keys(output.shape).join(', ') || 'nothing'}.`,
+    );
   const parsed = output.safeParse(given);
   if (parsed.success) return parsed.data;
   return refuse(

@@ -107,7 +107,12 @@ export function reportAttempt({ task, attempt, env, heartbeat }: ReportOptions):
       projector.add({
         steps: [{ ...step, input, status: 'running', detail: '' }],
         attempts: [row],
-        timeline: [decided('adopted', `adopted from ${known.worker} by ${env.worker}`)],
+        timeline: [
+          {
+            ...decided('adopted', `adopted from ${known.worker} by ${env.worker}`),
+            data: { from: known.worker, by: env.worker },
+          },
+        ],
       });
     },
     hasBegun: () => hasBegun,

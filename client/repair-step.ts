@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import type { Bytes } from '../sdk/bytes.js';
@@ -92,7 +92,7 @@ async function actionOf(place: Place, options: RepairOptions, parts: ClientParts
       ...(memory !== undefined && { memory: bytes(memory, 'memory') }),
       ...(image !== undefined && { image }),
       ...(input && { input }),
-      ...(source !== undefined && { source: await upload(source, parts) }),
+      ...(source !== undefined && { source: await uploadFolder(source, parts) }),
     };
   }
   const { output = {}, artifacts = {} } = options;
@@ -113,6 +113,15 @@ async function actionOf(place: Place, options: RepairOptions, parts: ClientParts
     }),
   );
   return { do: 'supply', output: { ...output, ...Object.fromEntries(uploaded) } };
+}
+
+async function uploadFolder(folder: string, parts: ClientParts) {
+  const found = await stat(folder).catch(() => undefined);
+  if (found && !found.isDirectory())
+    throw new InvalidInput(`${folder} is a file: a source is a folder.`, {
+      hint: 'Name the folder that the step has as its `source`, as it is to be.',
+    });
+  return upload(folder, parts);
 }
 
 async function upload(file: string, { store }: ClientParts) {

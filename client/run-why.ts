@@ -121,7 +121,7 @@ export function timeline({
       text: `run of ${run.pipeline} on build ${firstBuild(run, decided)}`,
     },
     ...steps.map(({ path, scheduledAt }) => entry(path, scheduledAt, 'called', 'called by the pipeline')),
-    ...attempts.flatMap(attemptEntries),
+    ...attempts.flatMap((row) => attemptEntries(row, firstWorker(row, decided))),
     ...decided,
     ...uses.map(({ path, at, outcome, from, reason }) =>
       entry(
@@ -159,8 +159,17 @@ const entry = (path: string, at: string, kind: string, text: string, attempt = 0
   text,
 });
 
-function attemptEntries(row: AttemptRecord): readonly WhyEntry[] {
-  const { path, attempt, executor, worker, startedAt, closedAt, status } = row;
+/** Its row names the worker that had it last. */
+function firstWorker({ path, attempt, worker }: AttemptRecord, decided: readonly TimelineEntry[]): string {
+  const adopted = decided.find(
+    (each) => each.kind === 'adopted' && each.path === path && each.attempt === attempt,
+  );
+  const from = adopted?.data?.['from'];
+  return typeof from === 'string' ? from : worker;
+}
+
+function attemptEntries(row: AttemptRecord, worker: string): readonly WhyEntry[] {
+  const { path, attempt, executor, startedAt, closedAt, status } = row;
   const where =
     executor === 'docker' ? 'in a container' : executor === 'process' ? 'as a process' : 'in the worker';
   const memory = row.resources ? ` with ${formatBytes(row.resources.memory)}` : '';

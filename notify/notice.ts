@@ -1,5 +1,6 @@
 import type { NotifyEvent } from '../sdk/notify-event.js';
 import type { RunStatus } from '../sdk/states.js';
+import { isClosed } from '../sdk/states.js';
 import type { Catalog, RunRecord } from '../store/catalog.js';
 import type { NoticeMessage } from '../store/outbox.js';
 
@@ -71,11 +72,15 @@ export async function noticeOf(
       ...(dueAt !== undefined && { dueAt }),
       ...(step !== undefined && { step }),
       ...(failure && { failure: shortFailure(failure) }),
-      text: `${words(event, run, path)}${failure ? `: ${failure.what}` : '.'}`,
+      text: `${words(event, run, path)}${failure ? `: ${failure.what}` : '.'}${isLate(event, status) ? ` The run has ended since: ${status}.` : ''}`,
       command: event === 'parked' ? `millrace show ${id} ${path}` : `millrace why ${id}`,
     },
   };
 }
+
+/** What was told late: nobody can repair what has ended. */
+const isLate = (event: NotifyEvent, status: RunStatus): boolean =>
+  (event === 'parked' || event === 'overdue') && isClosed(status);
 
 const shortFailure = ({ code, what, hint, step }: NonNullable<RunRecord['failure']>) => ({
   code,
@@ -87,9 +92,11 @@ const shortFailure = ({ code, what, hint, step }: NonNullable<RunRecord['failure
 function words(event: NotifyEvent, { id, status, dueAt }: RunRecord, path: string | undefined): string {
   switch (event) {
     case 'parked':
-      return `Step ${path} of ${id} is parked and waits for a repair`;
+      return isClosed(status)
+        ? `Step ${path} of ${id} was parked`
+        : `Step ${path} of ${id} is parked and waits for a repair`;
     case 'overdue':
-      return `${id} is overdue: it was expected to end by ${dueAt}`;
+      return `${id} ${isClosed(status) ? 'was' : 'is'} overdue: it was expected to end by ${dueAt}`;
     case 'failed':
       return `${id} ${status === 'timed_out' ? 'took longer than its timeout' : status === 'terminated' ? 'was terminated' : 'failed'}`;
     case 'completed':

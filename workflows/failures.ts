@@ -75,7 +75,7 @@ export function childError(
 export function failureInfo(error: unknown, place: ErrorPlace): FailureInfo {
   if (isMillraceError(error)) return toFailureInfo(error);
   if (isCancellation(error))
-    return toFailureInfo(new StepCancelled('The step was cancelled with its run.', place));
+    return toFailureInfo(new StepCancelled('The step was stopped with its run.', place));
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return toFailureInfo(
     new MillraceError('RUN_FAILED', `The pipeline threw ${text}.`, {

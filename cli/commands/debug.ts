@@ -35,7 +35,7 @@ export const debugCommand = (): Command =>
       examples([
         ['millrace debug last train#2'],
         ['millrace debug last train --attempt 1 --command'],
-        ["echo 'ls -l in' | millrace debug last train"],
+        ["echo 'ls -l $MILLRACE_DIR/in' | millrace debug last train"],
       ]),
     )
     .action(

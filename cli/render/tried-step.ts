@@ -13,6 +13,7 @@ export function triedReport(
   return [
     `${colors.bold(step)} of ${run}, attempt ${attempt}, ${image ? `in ${image.reference} (${image.id.slice(0, 19)})` : 'as a process on this host'}`,
     `  command  ${plainLine(command.map(quoted).join(' '))}`,
+    '  folder   $MILLRACE_DIR, with in/, out/, input.json and checkpoint/',
     ...notes.map((note) => `  ${colors.yellow('note')}     ${note}`),
   ].join('\n');
 }

@@ -144,12 +144,15 @@ describeWith({ temporal: true }, 'a step without attempts left', () => {
       });
     await refused({ do: 'skip' }, 'cannot be left out: `model`');
     await refused({ do: 'supply', output: { model: 'x' } }, 'cannot have this output: `model`');
+    await refused({ do: 'supply', output: { bogus: 1 } }, 'has no output bogus');
     await refused({ do: 'supply', artifacts: { modle: '/etc/hostname' } }, 'no artifact `modle`');
     await refused({ do: 'retry', input: { rows: 11 } }, 'cannot have this input: `rows`');
     await refused({ do: 'retry', input: { row: 1 } }, 'has no input row');
     await refused({ do: 'retry', image: 'busybox:latest' }, 'runs in no image');
     await refused({ do: 'abort', by: ' ' }, 'names nobody');
     await expect(run.repair('train', { do: 'supply', artifacts: { model: '/nowhere' } })).rejects.toMatchObject({ code: 'INVALID_INPUT' }); // prettier-ignore
+    const file = { do: 'retry', source: path.join(millrace.project, 'package.json') } as const;
+    await expect(run.repair('train', file)).rejects.toThrow(/is a file: a source is a folder/);
     await expect(run.repair('sibling', { do: 'abort' })).rejects.toMatchObject({ code: 'REPAIR_REFUSED' });
     await expect(run.repair('nothing', { do: 'abort' })).rejects.toMatchObject({ code: 'UNKNOWN_STEP' });
     expect((await run.view()).steps.find(({ path }) => path === 'train')?.status).toBe('parked');

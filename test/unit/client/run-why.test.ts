@@ -93,3 +93,17 @@ test('a run that was moved began on the build it began on', async () => {
     text: 'run of mortgage on build first',
   });
 });
+
+test('an attempt that was taken up began on the worker that began it, whoever had it last', async () => {
+  const catalog = await newCatalog();
+  await catalog.insertRun(aRun());
+  const taken = (from: string, by: string, second: number) =>
+    ({ run: 'run-1', path: 'train', at: at(second), attempt: 1, kind: 'adopted', text: 'adopted', data: { from, by } }); // prettier-ignore
+  await catalog.project({
+    steps: [aStep()],
+    attempts: [anAttempt({ worker: 'third:3', startedAt: at(2) })],
+    timeline: [taken('second:2', 'third:3', 5), taken('first:1', 'second:2', 4)],
+  });
+  const why = await runWhy('run-1', { step: 'train', catalog });
+  expect(why.find(({ kind }) => kind === 'attempt')?.text).toContain('on first:1');
+});
