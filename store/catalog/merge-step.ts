@@ -53,7 +53,7 @@ export function mergeStep(
   const closedAt = (confirms ? stored.record.closedAt : undefined) ?? incoming.closedAt;
   return {
     record: {
-      ...base(stored.record, incoming, reopens),
+      ...base(stored.record, incoming, { reopens, made: speaking > 0 }),
       ...incoming,
       scheduledAt,
       ...(closedAt !== undefined && { closedAt }),
@@ -80,19 +80,17 @@ const isTaken = ({ cached, reused }: StepRecord): boolean => cached !== undefine
 const fillInput = (record: StepRecord, { input }: StepRecord): StepRecord =>
   record.input === undefined && input !== undefined ? { ...record, input } : record;
 
-function base(stored: StepRecord, incoming: StepRecord, reopens: boolean): Partial<StepRecord> {
-  const { failure, ...rest } = stored;
+/** @param made whether an attempt speaks: what it made was taken from nowhere, also where its beginning and end come in one row */
+function base(
+  stored: StepRecord,
+  incoming: StepRecord,
+  { reopens, made }: { readonly reopens: boolean; readonly made: boolean },
+): Partial<StepRecord> {
+  const { failure, cached, reused, ...own } = stored;
   if (reopens) {
-    const {
-      closedAt: _closedAt,
-      output: _output,
-      progress: _progress,
-      detail: _detail,
-      cached: _cached,
-      reused: _reused,
-      ...fresh
-    } = rest;
+    const { closedAt: _closedAt, output: _output, progress: _progress, detail: _detail, ...fresh } = own;
     return fresh;
   }
+  const rest = made ? own : { ...own, ...(cached && { cached }), ...(reused && { reused }) };
   return incoming.status === 'completed' || failure === undefined ? rest : { ...rest, failure };
 }

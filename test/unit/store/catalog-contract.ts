@@ -313,6 +313,19 @@ export function catalogContract(name: string, open: () => Promise<Catalog>): voi
         expect(await catalog.steps('run-1')).toEqual([aStep()]);
       });
 
+      it('and one whose cached result was lost is its own also where its attempt begins and ends between two looks', async () => {
+        const taken = { closedAt: at(7), output: { auc: 1 }, cached: { run: 'run-0', path: 'train' } };
+        await catalog.project({ steps: [aStep({ status: 'completed', ...taken })] });
+        const ended = { status: 'completed', closedAt: at(9) } as const;
+        await catalog.project({
+          steps: [aStep({ ...ended, output: { auc: 2 } })],
+          attempts: [anAttempt(ended)],
+        });
+        const [step] = await catalog.steps('run-1');
+        expect(step).toMatchObject({ status: 'completed', output: { auc: 2 } });
+        expect(step?.cached).toBeUndefined();
+      });
+
       it('and the first attempt opens a step again whose cached result was lost, which is then its own', async () => {
         const taken = { closedAt: at(7), output: { auc: 1 }, cached: { run: 'run-0', path: 'train' } };
         await catalog.project({ steps: [aStep({ status: 'completed', ...taken })] });
