@@ -1,7 +1,7 @@
 import { isCancellation, proxyLocalActivities } from '@temporalio/workflow';
 import { walkArtifacts } from '../sdk/artifact.js';
 import { isMillraceError } from '../sdk/errors.js';
-import type { CacheLookup, RunCache, StepResult, StepTask } from '../sdk/protocol/messages.js';
+import type { CacheLookup, RunCache, StepPlace, StepResult, StepTask } from '../sdk/protocol/messages.js';
 import { activityNames } from '../sdk/protocol/names.js';
 import type { StepSpec } from '../sdk/step-spec.js';
 
@@ -29,7 +29,12 @@ export interface CachedSteps {
   run(task: StepTask, execute: RunStep): Promise<StepResult>;
 }
 
-export function cachedSteps(): CachedSteps {
+/** @param options.remade is told of a step that had been taken, and was then computed again */
+export function cachedSteps({
+  remade,
+}: {
+  readonly remade: (path: string, cached: StepPlace | undefined) => void;
+}): CachedSteps {
   /** What was taken, by the digests it brought into the run: its content may turn out lost only when it is read. */
   const taken = new Map<string, Taken>();
 
@@ -45,7 +50,8 @@ export function cachedSteps(): CachedSteps {
 
   /** Computes the step anew, once for all who miss what it made. @returns the digests that are there again */
   function restored(made: Taken): Promise<ReadonlySet<string>> {
-    made.restored ??= run({ ...made.task, cache: 'refresh' }, made.execute).then(({ output }) => {
+    made.restored ??= run({ ...made.task, cache: 'refresh' }, made.execute).then(({ output, cached }) => {
+      remade(made.task.path, cached);
       const digests = new Set<string>();
       walkArtifacts(output, ({ digest }) => digests.add(digest));
       return digests;

@@ -28,6 +28,8 @@ export type RunEvent =
       readonly until?: string;
     }
   | { readonly type: 'repaired'; readonly path: string }
+  /** A step whose cached result was lost has made it again, or taken it from another that had. */
+  | { readonly type: 'remade'; readonly path: string; readonly cached?: StepPlace }
   | { readonly type: 'paused'; readonly paused: Paused | undefined }
   | {
       readonly type: 'ended';
@@ -65,6 +67,11 @@ export function reduceRun(state: RunState, event: RunEvent): RunState {
       return withStep(state, event.path, ({ failure: _failure, until: _until, ...step }) => ({
         ...step,
         status: 'queued',
+      }));
+    case 'remade':
+      return withStep(state, event.path, ({ cached: _cached, ...step }) => ({
+        ...step,
+        ...(event.cached && { cached: event.cached }),
       }));
     case 'paused': {
       const { paused: _paused, ...rest } = state;

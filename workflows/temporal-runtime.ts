@@ -103,7 +103,9 @@ export function temporalRuntime(options: RuntimeOptions): PipelineRuntime {
   const build = servingBuild ?? request.build;
   const nextPath = stepPaths();
   const now = () => new Date().toISOString();
-  const cached = cachedSteps();
+  const cached = cachedSteps({
+    remade: (path, from) => record({ type: 'remade', path, ...(from && { cached: from }) }),
+  });
   const steps = runSteps({ ...options, queue, adoptWithinMs: request.adoptWithinMs ?? 60_000 });
   /** What is made after a step was left out must not be taken for what the pipeline makes. */
   const cacheOf = () => (leftOut.any ? uncached : request.cache);

@@ -51,6 +51,21 @@ test.each<[string, readonly RunEvent[], Partial<RunState>]>([
     [scheduled('a'), scheduled('a#2'), { type: 'closed', path: 'a#2', status: 'failed', at: at(2), failure }],
     { steps: [queued, { ...queued, path: 'a#2', status: 'failed', closedAt: at(2), failure }] },
   ],
+  [
+    'a cached result that was lost and made again, by the step itself or by another one',
+    [
+      scheduled('a'), scheduled('b'),
+      { type: 'closed', path: 'a', status: 'completed', at: at(2), cached: { run: 'run-0', path: 'a' } },
+      { type: 'closed', path: 'b', status: 'completed', at: at(2), cached: { run: 'run-0', path: 'b' } },
+      { type: 'remade', path: 'a' }, { type: 'remade', path: 'b', cached: { run: 'run-9', path: 'b' } },
+    ],
+    {
+      steps: [
+        { ...queued, status: 'completed', closedAt: at(2) },
+        { ...queued, path: 'b', name: 'b', status: 'completed', closedAt: at(2), cached: { run: 'run-9', path: 'b' } },
+      ],
+    },
+  ], // prettier-ignore
   ['an end of a call nobody made', [{ type: 'closed', path: 'b', status: 'completed', at: at(2) }], {}],
   [
     'its end, open calls as they are',
