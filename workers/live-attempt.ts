@@ -20,7 +20,7 @@ export type KnownAttempt = {
 
 /**
  * Whether an attempt of an open run goes on here. Temporal's word goes first: the row of a step may be behind, and an attempt that
- * was lost in its first second, before anybody had heard that it ran, is begun by any host. Between two deliveries only the
+ * was lost before it was recorded that it ran is begun by any host. Between two deliveries only the
  * catalog knows of it: nobody has said that it ended, or was given up for another.
  */
 export function isLiveAttempt({ attempt, installation, pending, row, stepClosed }: KnownAttempt): boolean {

@@ -15,7 +15,7 @@ const count = (file: string) => { const n = existsSync(file) ? Number(readFileSy
 export const holds = step({ name: 'holds', isolation: 'process', resources: { cpus: 2 }, input: none, output: none }, async () => { await pause(4_000); return {}; });
 export const waits = step({ name: 'waits', isolation: 'process', resources: { cpus: 2 }, timeout: { queue: '1s' }, input: none, output: none }, () => ({}));
 export const exits = step({ name: 'exits', command: ['sh', '-c', 'exit 7'], retry: { attempts: 5, finalExitCodes: [7] }, input: none, output: none });
-export const slow = step({ name: 'slow', isolation: 'process', timeout: { step: '2s' }, retry: { attempts: 50, initialInterval: '100ms', backoff: 1 }, input: none, output: none },
+export const slow = step({ name: 'slow', isolation: 'process', timeout: { step: '5s' }, retry: { attempts: 50, initialInterval: '100ms', backoff: 1 }, input: none, output: none },
   async () => { await pause(500); throw new Error('again'); });
 export const third = step({ name: 'third', isolation: 'process', retry: { attempts: 3, initialInterval: '50ms' }, input: counted, output: z.object({ n: z.number(), attempt: z.number() }) },
   ({ counter }, { attempt }) => { const n = count(counter); if (n < 3) throw new Error('not yet'); return { n, attempt }; });
