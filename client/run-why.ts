@@ -142,8 +142,12 @@ export function timeline({
       ? []
       : [entry('', run.closedAt, 'ended', `${run.status}${run.failure ? `: ${run.failure.what}` : ''}`)]),
   ];
-  return inOrder(entries);
+  return inOrder(entries.map((each) => notBefore(run.startedAt, each)));
 }
+
+/** Clocks of several machines wrote them, each a little off: nothing of a run came before its start. */
+const notBefore = (start: string, each: WhyEntry): WhyEntry =>
+  each.at < start ? { ...each, at: start } : each;
 
 /** It may have been moved to another since. */
 function firstBuild({ build }: RunRecord, decided: readonly TimelineEntry[]): string {

@@ -107,3 +107,18 @@ test('an attempt that was taken up began on the worker that began it, whoever ha
   const why = await runWhy('run-1', { step: 'train', catalog });
   expect(why.find(({ kind }) => kind === 'attempt')?.text).toContain('on first:1');
 });
+
+test('nothing of a run is told before its start, though the clocks that wrote it were a little off', async () => {
+  const catalog = await newCatalog();
+  await catalog.insertRun(aRun({ startedAt: at(3) }));
+  await catalog.project({
+    steps: [aStep({ scheduledAt: at(2) })],
+    attempts: [anAttempt({ startedAt: at(1) })],
+  });
+  const why = await runWhy('run-1', { step: undefined, catalog });
+  expect(why.map(({ kind, at: when }) => [kind, when])).toEqual([
+    ['started', at(3)],
+    ['called', at(3)],
+    ['attempt', at(3)],
+  ]);
+});
