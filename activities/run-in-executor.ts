@@ -1,19 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { sentence } from '../sdk/sentence.js';
-import {
-  AttemptLost,
-  AttemptPreempted,
-  DiskLimit,
-  OutOfMemory,
-  StepFailed,
-  StepTimeout,
-} from '../sdk/errors.js';
-import { formatBytes } from '../sdk/bytes.js';
+import { AttemptLost, StepTimeout } from '../sdk/errors.js';
 import { failureKind } from '../sdk/protocol/failure.js';
-import { contract, exitCodes } from '../sdk/step-contract.js';
-import type { StepEvent } from '../sdk/step-contract.js';
+import { contract } from '../sdk/step-contract.js';
 import { endEarlierAttempts } from './executors/end-earlier-attempts.js';
 import { keepOutput } from './executors/keep-output.js';
 import { tailEvents } from './event-tail.js';
@@ -22,7 +12,7 @@ import type { AttemptRecord } from '../store/catalog.js';
 import { acquireRoom } from './acquire-room.js';
 import type { Attempt } from './attempt.js';
 import type { DiskState } from './full-disk.js';
-import { refuseFullDisk, watchDisk } from './full-disk.js';
+import { watchDisk } from './full-disk.js';
 import { keepCheckpoint, noteWork } from './carry-checkpoint.js';
 import { restoreCheckpoint } from './checkpoints/restore-checkpoint.js';
 import { placedError } from './failures.js';
@@ -30,16 +20,15 @@ import { bringImage } from './bring-image.js';
 import { handedOver, inTrouble, wasLeft } from './handed-over.js';
 import { storingLog } from './logs/storing-log.js';
 import { noteLog } from './logs/unstored-logs.js';
-import { lastLines } from './last-lines.js';
 import { executionKey, makeExecution } from './make-execution.js';
 import { maskedEvent } from './mask-secrets.js';
 import { messageLines } from './message-lines.js';
+import type { FailureEvent } from './refuse-failed-end.js';
+import { refuseFailedEnd } from './refuse-failed-end.js';
 import { resolveSecrets } from './secrets.js';
 import { layOutFolder } from './step-folder.js';
 import { workKey } from './work-key.js';
 import { checkedOutput, digestsOf, readValues, storeArtifacts } from './step-outputs.js';
-
-type FailureEvent = Extract<StepEvent, { type: 'failure' }>;
 
 /**
  * Runs the attempt's program in a container or a process, from laying out its folder to storing what it made. A container that
@@ -345,64 +334,3 @@ const defined = ({ exitCode, cpuSeconds, peakMemoryBytes, packages }: ExecutionE
   ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
   ...(packages && { packages }),
 });
-
-type FailedEnd = {
-  readonly end: ExecutionEnd;
-  readonly failure: FailureEvent | undefined;
-  readonly log: string;
-  readonly disk: DiskState | undefined;
-};
-
-/** Turns an end that is no success into the error people read. */
-async function refuseFailedEnd(
-  { task, signal }: Attempt,
-  { end, failure, log, disk }: FailedEnd,
-): Promise<void> {
-  const { spec, run, path: step } = task;
-  const hint = `See \`millrace logs ${run} ${step}\`.`;
-  if (end.reason === 'exited' && end.exitCode === 0) return;
-  const logTail = await lastLines(log, 50);
-  switch (end.reason) {
-    case 'cancelled':
-      signal.throwIfAborted();
-      return;
-    case 'timeout':
-      throw new StepTimeout(`Step \`${spec.name}\` ran longer than its limit of ${spec.timeoutMs} ms.`, {
-        hint: `Raise its \`timeout\`. ${hint}`,
-        fields: { limit: 'attempt', logTail },
-      });
-    case 'out-of-memory':
-      throw new OutOfMemory(
-        `Step \`${spec.name}\` needed more than its ${formatBytes(spec.resources.memory)} of memory.`,
-        { hint: `Raise \`resources.memory\`. ${hint}`, fields: { logTail } },
-      );
-    case 'disk-limit':
-      throw new DiskLimit(
-        `Step \`${spec.name}\` wrote more than its ${formatBytes(spec.resources.disk)} of disk.`,
-        { hint: `Raise \`resources.disk\` or write less. ${hint}`, fields: { logTail } },
-      );
-    case 'stopped-outside':
-    case 'left':
-      throw new AttemptPreempted(
-        end.reason === 'left'
-          ? `The worker stops, and the process of step \`${spec.name}\` ended with it.`
-          : `Step \`${spec.name}\` was stopped from outside (exit code ${end.exitCode}).`,
-        { hint: 'Another attempt follows by itself.', fields: { exitCode: end.exitCode, logTail } },
-      );
-    case 'exited':
-      if (failure?.retryable !== false) refuseFullDisk(disk, logTail);
-      throw new StepFailed(
-        failure
-          ? `Step \`${spec.name}\` failed: ${sentence(failure.message)}`
-          : `Step \`${spec.name}\` ended with exit code ${end.exitCode}.`,
-        {
-          fields: {
-            exitCode: end.exitCode,
-            logTail,
-            retryable: end.exitCode !== exitCodes.nonRetryable && failure?.retryable !== false,
-          },
-          hint,
-        },
-      );
-  }
-}

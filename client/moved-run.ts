@@ -14,11 +14,12 @@ export async function projectMove(
   const serving = servingBuild(run, described);
   if (!serving) return;
   const { home, build, pinned } = serving;
+  const noted = pinned ? await catalog.moves.of(run.id) : undefined;
   // Workers serve what is noted: without it nobody would serve the run.
-  if (pinned) await catalog.moves.add({ run: run.id, home, build, at: new Date().toISOString() });
+  if (pinned && !noted) await catalog.moves.add({ run: run.id, home, build, at: new Date().toISOString() });
   if (build === run.build) return;
   // The same for everyone who sees it: it is told once.
-  const at = (await catalog.moves.of(run.id))?.at ?? new Date().toISOString();
+  const at = (noted ?? (await catalog.moves.of(run.id)))?.at ?? new Date().toISOString();
   await catalog.updateRun({ id: run.id, build });
   await catalog.project({
     timeline: [

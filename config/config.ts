@@ -1,19 +1,5 @@
 import type { CacheDefault } from '../sdk/cache-spec.js';
-import type { NotifyEvent } from '../sdk/notify-event.js';
-
-/** An address that takes JSON by POST, or a program that gets it on its standard input. */
-export type NotifyTarget = {
-  /** Unlike that of every other. Default: the host, or the program's file. */
-  readonly name: string;
-  readonly on: readonly NotifyEvent[];
-} & (
-  | {
-      readonly url: string;
-      /** Name of the secret that messages are signed with. */
-      readonly secret?: string | undefined;
-    }
-  | { readonly command: readonly string[] }
-);
+import type { NotifyTarget } from '../sdk/notify-target.js';
 
 /** All that a worker, a client and the CLI need to know, each default filled in. From `millrace.config.ts` and the environment. */
 export type Config = {

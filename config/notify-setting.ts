@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { notifyEvents } from '../sdk/notify-event.js';
-import type { NotifyTarget } from './config.js';
+import type { NotifyTarget } from '../sdk/notify-target.js';
 import type { SettingKind } from './setting-kinds.js';
 
 const name = z.string().regex(/^[A-Za-z0-9][\w.-]*$/);

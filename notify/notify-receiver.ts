@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { NotifyEvent } from '../sdk/notify-event.js';
+import type { NotifyTarget } from '../sdk/notify-target.js';
 import type { Receiver } from '../outbox/receiver.js';
 import type { Catalog } from '../store/catalog.js';
 import type { NoticeMessage, OutboxMessage } from '../store/outbox.js';
@@ -7,15 +7,6 @@ import { noticeOf } from './notice.js';
 import { postWebhook } from './post-webhook.js';
 import type { RunCommandOptions } from './run-command.js';
 import { runCommand } from './run-command.js';
-
-/** Whom to tell of what: an address that takes JSON by POST, or a program that gets it on its standard input. */
-export type NotifyTarget = {
-  /** Unlike that of every other. */
-  readonly name: string;
-  readonly on: readonly NotifyEvent[];
-} & (
-  { readonly url: string; readonly secret?: string | undefined } | { readonly command: readonly string[] }
-);
 
 export type NotifyOptions = Omit<RunCommandOptions, 'input' | 'env' | 'signal'> & {
   readonly catalog: Pick<Catalog, 'run'>;

@@ -101,7 +101,7 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         brief = Date.now() - sent < briefMs || isTrouble(failure) ? brief + 1 : 0;
         const again = brief < mostBrief ? await sameAttempt(call, place, failed) : undefined;
         if (again) {
-          if (brief > 1) await sleep(Math.min(1_000 * brief, 10_000));
+          if (brief > 1) await sleep(againMs(brief));
           place = again;
           continue;
         }
@@ -114,7 +114,7 @@ export function stepDeliveries(options: DeliveryOptions): StepDeliveries {
         const { hasResult } = await recordFailure(call, { attempt, failure, reason, next, anyway });
         if (hasResult) {
           untold += 1;
-          if (untold > 1) await sleep(Math.min(1_000 * untold, 10_000));
+          if (untold > 1) await sleep(againMs(untold));
           failures.pop();
           place = { path: place.path, attempt, delivery: place.delivery + 1 };
           continue;
@@ -171,6 +171,9 @@ const moveOf = (decision: RetryDecision): Extract<NextMove, { readonly do: 'retr
 
 /** The worker could not see to it, and left it as it was: that must have an end, however long each try takes. */
 const isTrouble = ({ fields }: FailureInfo): boolean => fields?.['trouble'] === true;
+
+/** From the second time on, a second longer each. */
+const againMs = (times: number): number => Math.min(1_000 * times, 10_000);
 
 const takeUp = 'its host may have it still';
 const briefMs = 60_000;

@@ -18,21 +18,12 @@ export const kyselyMoves = (db: CatalogDb): Moves => ({
       .execute();
   },
   async takeBack({ run, build, at }, former) {
+    const noted = { run, build, at };
     if (former) {
-      await db
-        .updateTable('moves')
-        .set({ build: former.build, at: former.at })
-        .where('run', '=', run)
-        .where('build', '=', build)
-        .where('at', '=', at)
-        .execute();
+      const before = { build: former.build, at: former.at };
+      await db.updateTable('moves').set(before).where((eb) => eb.and(noted)).execute(); // prettier-ignore
     } else {
-      await db
-        .deleteFrom('moves')
-        .where('run', '=', run)
-        .where('build', '=', build)
-        .where('at', '=', at)
-        .execute();
+      await db.deleteFrom('moves').where((eb) => eb.and(noted)).execute(); // prettier-ignore
     }
   },
   open: (queue) =>

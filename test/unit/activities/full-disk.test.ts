@@ -1,7 +1,7 @@
 import { refuseFullDisk } from '../../../activities/full-disk.js';
 
 const disk = (free: number, share: number, wasFull = false) => ({
-  folder: '/work/train/1',
+  folder: '/attempts/train/1',
   free,
   share,
   wasFull,
@@ -17,7 +17,7 @@ describe('a program that failed', () => {
     expect(() => refuseFullDisk(state, lastWords)).toThrow(
       expect.objectContaining({
         code: 'INFRASTRUCTURE_FAILED',
-        message: expect.stringContaining('The step failed while the disk of /work/train/1 was full.'),
+        message: expect.stringContaining('The step failed while the disk of /attempts/train/1 was full.'),
       }),
     );
   });
